@@ -1,0 +1,217 @@
+"""Self-checks: they say "correct", or what is off, and never give the answer away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import approximation, scaling, spectrum, updates
+
+#: What an exercise cell holds before the learner has answered.
+UNANSWERED = ...
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a self-check found. Shown as its message."""
+
+    correct: bool
+    message: str
+
+    def __repr__(self) -> str:
+        return self.message
+
+
+def check(key: str, answer: Any) -> Result:
+    """Check the answer to exercise `key`, such as "03-1".
+
+    Raises ValueError for an unknown key. A wrong or broken answer raises nothing:
+    the result says what is off.
+    """
+    if key not in _CHECKS:
+        raise ValueError(f"key must be one of {', '.join(_CHECKS)}, got {key!r}")
+    if answer is UNANSWERED:
+        return Result(False, "Not answered yet: replace the three dots and run the cell again.")
+    try:
+        problem = _CHECKS[key](answer)
+    except Exception as error:
+        # The learner's own function may raise anything at all.
+        return Result(False, f"Your answer could not be checked: {type(error).__name__}: {error}")
+    if problem:
+        return Result(False, f"Not yet: {problem}")
+    return Result(True, "Correct.")
+
+
+def _number(
+    expected: float, slips: dict[float, str], tolerance: float = 0.005
+) -> Callable[[Any], str]:
+    """Check one number; `slips` maps likely wrong values to what went wrong."""
+
+    def close(value: float, target: float) -> bool:
+        return abs(value - target) <= tolerance * max(abs(target), 1e-12)
+
+    def checked(answer: Any) -> str:
+        try:
+            value = float(answer)
+        except (TypeError, ValueError):
+            return f"a number is asked for, got {type(answer).__name__}."
+        if close(value, expected):
+            return ""
+        for slip, explanation in slips.items():
+            if close(value, slip):
+                return explanation
+        return f"{value:g} is too {'large' if value > expected else 'small'}."
+
+    return checked
+
+
+def _pair(expected: tuple[float, float], slip: str) -> Callable[[Any], str]:
+    """Check two numbers in order."""
+
+    def checked(answer: Any) -> str:
+        values = np.asarray(answer, dtype=float)
+        if values.shape != (2,):
+            return f"two numbers are asked for, got shape {values.shape}."
+        if np.allclose(values, expected, rtol=0.005):
+            return ""
+        if np.allclose(values[::-1], expected, rtol=0.005):
+            return "the two numbers are in the wrong order."
+        if np.allclose(1 / values, expected, rtol=0.005):
+            return slip
+        which = "first" if not np.isclose(values[0], expected[0], rtol=0.005) else "second"
+        return f"the {which} number is off."
+
+    return checked
+
+
+def _rank_six(answer: Any) -> str:
+    """Exercise 02-1: a 32 x 48 update of true rank 6, free of noise."""
+    matrix = np.asarray(answer, dtype=float)
+    if matrix.shape != (32, 48):
+        return f"the update should have shape (32, 48), got {matrix.shape}."
+    values = np.linalg.svd(matrix, compute_uv=False)
+    rank = int(np.sum(values > 1e-10 * values[0]))
+    if rank == 32:
+        return "every singular value is above 0: is the noise 0?"
+    if rank != 6:
+        return f"the true rank should be 6, got {rank}."
+    return ""
+
+
+def _spectrum_of(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A small random update and its singular values, for checking functions."""
+    update = np.random.RandomState(seed).standard_normal((9, 7))
+    return update, np.linalg.svd(update, compute_uv=False)
+
+
+def _closed_form(answer: Any) -> str:
+    """Exercise 03-1: a function (singular_values, rank, scale) -> relative error."""
+    if not callable(answer):
+        return "hand over the function itself, without calling it."
+    for seed, rank, s in ((0, 3, 1.0), (1, 5, 0.5), (2, 2, 3.0), (3, 7, 2.0)):
+        update, values = _spectrum_of(seed)
+        B, A = approximation.factor(update, rank)
+        expected = approximation.relative_error(update, s * (B @ A))
+        got = float(answer(values, rank, s))
+        if np.isclose(got, expected, rtol=1e-9):
+            continue
+        if np.isclose(got, expected**2, rtol=1e-9):
+            return "that is the squared error: take the square root."
+        if s != 1:
+            return (
+                f"right at scale 1, but at rank {rank} and scale {s:g} the true error is "
+                f"{expected:.4f} and yours {got:.4f}: what does the scale do to the kept part?"
+            )
+        return (
+            f"at rank {rank} and scale 1 the true error is {expected:.4f} and yours {got:.4f}: "
+            "which singular values are missed?"
+        )
+    return ""
+
+
+def _smallest_rank(answer: Any) -> str:
+    """Exercise 05-1: a function (singular_values, target) -> smallest rank."""
+    if not callable(answer):
+        return "hand over the function itself, without calling it."
+    for seed in range(4):
+        _, values = _spectrum_of(seed)
+        for target in (0.3, 0.5, 0.9, 0.99):
+            expected = spectrum.rank_for_energy(values, target)
+            got = answer(values, target)
+            if got == expected:
+                continue
+            if got == expected - 1:
+                return "one too low: index 0 belongs to rank 1."
+            sums = np.cumsum(values) / values.sum()
+            if got == int(np.argmax(sums >= target)) + 1:
+                return "energy is the sum of the squared singular values, not of the values."
+            return f"for a target of {target:g} the answer is not {got}."
+    return ""
+
+
+_STYLE_WEAKEST = updates.STYLE["smallest"]
+
+_CHECKS: dict[str, Callable[[Any], str]] = {
+    "01-1": _number(
+        2 * 16 * 4096,
+        {
+            16 * 4096: "that is one of the two factors: add the other.",
+            4096 * 4096: "that is the full update, not the adapter.",
+            16 * 4096 * 4096: "B and A are added up, not multiplied out.",
+        },
+    ),
+    "01-2": _number(
+        32,
+        {
+            64: "at rank 64 the factors hold twice as many numbers as the update.",
+            16: "at rank 16 they hold half as many.",
+        },
+    ),
+    "02-1": _rank_six,
+    "02-2": _number(
+        _STYLE_WEAKEST / 8,
+        {
+            _STYLE_WEAKEST / 16: "that is where the noise floor reaches the signal; a signal "
+            "under the floor can still push a singular value out of it.",
+            _STYLE_WEAKEST / 64: "the limit goes with the square root of 64, not with 64.",
+            _STYLE_WEAKEST: "that is the signal itself: divide by the square root of 64.",
+        },
+    ),
+    "03-1": _closed_form,
+    "03-2": _number(
+        float(scaling.alpha_for_scale(1.0, 32, scaling.RSLORA)),
+        {
+            32: "that is the alpha for alpha/r; rsLoRA divides by the square root of r.",
+            32**2: "r = alpha^2, so alpha is the square root of r, not the square.",
+        },
+    ),
+    "04-1": _number(
+        float(scaling.equivalent_alpha(32, 16, scaling.STANDARD, 16, scaling.RSLORA)),
+        {
+            32: "the same alpha multiplies the scale by sqrt(16) = 4.",
+            128: "that goes the other way: it makes the scale larger, not equal.",
+            2: "that is the scale itself; alpha is the scale times sqrt(r).",
+        },
+    ),
+    "04-2": _pair((0.5, 2**-0.5), "those are the inverses: the scale falls when the rank rises."),
+    "04-3": _number(
+        float(scaling.equivalent_alpha(16, 64, scaling.RSLORA, 64, scaling.STANDARD)),
+        {
+            2: "that divides by sqrt(r); a reader with alpha/r needs more, not less.",
+            1024: "that multiplies by r; sqrt(r) is enough.",
+            16: "with the same alpha the reader applies an eighth of the scale.",
+        },
+    ),
+    "05-1": _smallest_rank,
+    "05-2": _number(
+        (1 - 0.28) ** 0.5,
+        {
+            0.72: "that is the missed energy; the error is its square root.",
+            0.28**0.5: "that is the size of the kept part; the error is the missed part.",
+            0.28: "that is the captured energy itself.",
+        },
+    ),
+}

@@ -1,0 +1,244 @@
+"""Sliders wired to a picture: every control looks and behaves the same everywhere.
+
+Drawing happens inside the slider's own message, not later: the front end sends the
+next value only once this one is answered, and sends the newest it has. So values
+that come faster than they can be drawn are dropped, never queued.
+"""
+
+from __future__ import annotations
+
+import html
+import traceback
+from typing import Any
+
+import ipywidgets as widgets
+
+from . import figures
+from .figures.picture import Picture, caption
+
+#: The values that the sliders step through, in every explorer.
+RANK_LIMITS = (1, 64)
+ALPHAS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+NOISES = (0.0, 0.001, 0.003, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
+TARGETS = (0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
+UPDATES = ("facts", "style")
+
+_STYLE = {"description_width": "64px"}
+
+
+def _layout() -> widgets.Layout:
+    return widgets.Layout(width="340px")
+
+
+def _steps(description: str, options: tuple[Any, ...], value: Any, digits: str = "g") -> Any:
+    """A slider over listed values, its value written beside it."""
+    return widgets.SelectionSlider(
+        options=[(f"{option:{digits}}", option) for option in options],
+        value=value,
+        description=description,
+        continuous_update=True,
+        style=_STYLE,
+        layout=_layout(),
+    )
+
+
+def rank_slider(value: int) -> Any:
+    """Rank r, every whole number."""
+    low, high = RANK_LIMITS
+    return widgets.IntSlider(
+        value, low, high, description="rank r", continuous_update=True,
+        style=_STYLE, layout=_layout(),
+    )  # fmt: skip
+
+
+def alpha_slider(value: float) -> Any:
+    """alpha, over the values in use."""
+    return _steps("alpha", ALPHAS, value)
+
+
+def noise_slider(value: float) -> Any:
+    """Standard deviation of the noise, over levels that matter here."""
+    return _steps("noise", NOISES, value)
+
+
+def target_slider(value: float) -> Any:
+    """Captured energy to reach."""
+    return _steps("target", TARGETS, value)
+
+
+def update_buttons(value: str) -> Any:
+    """Which of the two updates is shown."""
+    return widgets.ToggleButtons(
+        options=UPDATES, value=value, description="update",
+        style={**_STYLE, "button_width": "80px"}, layout=widgets.Layout(width="340px"),
+    )  # fmt: skip
+
+
+#: One kind of control for one setting, in the order in which they are shown.
+CONTROLS = {
+    "rank": rank_slider,
+    "alpha": alpha_slider,
+    "noise": noise_slider,
+    "target": target_slider,
+    "update": update_buttons,
+}
+
+
+class Explorer:
+    """A picture, its controls, and its description, kept in step.
+
+    Parameters
+    ----------
+    picture : Picture
+        What is drawn.
+    **settings
+        One control for each, starting here and going back here on reset. The
+        names are those of `CONTROLS` and of the picture's settings.
+
+    Attributes
+    ----------
+    controls : dict of str to widget
+    error : str
+        Traceback of the last failed redraw, or "" when it succeeded.
+    """
+
+    def __init__(self, picture: Picture, **settings: Any) -> None:
+        unknown = [name for name in settings if name not in CONTROLS]
+        if unknown:
+            raise ValueError(
+                f"settings must be among {', '.join(CONTROLS)}, got {', '.join(unknown)}"
+            )
+        self.picture = picture
+        self.start = settings
+        self.controls = {
+            name: control(settings[name]) for name, control in CONTROLS.items() if name in settings
+        }
+        self.error = ""
+        self._paused = False
+        width = round(picture.size[0] * picture.DPI)
+        self._image = widgets.Image(
+            format="png", layout=widgets.Layout(width=f"{width}px", max_width="100%")
+        )
+        if self._image.has_trait("tooltip"):  # ipywidgets 8: names the image to screen readers
+            self._image.tooltip = "The figure, described in the sentence below it"
+        self._words = widgets.HTML()
+        self._alert = widgets.HTML()
+        self._reset = widgets.Button(description="Reset", layout=widgets.Layout(width="80px"))
+        self._reset.on_click(lambda _: self.reset())
+        for control in self.controls.values():
+            control.observe(self._changed, names="value")
+        row = widgets.Layout(display="flex", flex_flow="row wrap", align_items="center")
+        self.widget = widgets.VBox(
+            [
+                widgets.Box([*self.controls.values(), self._reset], layout=row),
+                self._alert,
+                self._image,
+                self._words,
+            ]
+        )
+        self._redraw()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the controls say now."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    @property
+    def description(self) -> str:
+        """The sentence now shown under the picture."""
+        return self.picture.description
+
+    def reset(self) -> None:
+        """Put every control back where it started; redraw once."""
+        self._paused = True
+        try:
+            for name, value in self.start.items():
+                self.controls[name].value = value
+        finally:
+            self._paused = False
+        self._redraw()
+
+    def _changed(self, _change: Any) -> None:
+        if not self._paused:
+            self._redraw()
+
+    def _redraw(self) -> None:
+        """Draw what the controls say; show an error to the reader if that fails.
+
+        ipywidgets would write it to a log that nobody reads.
+        """
+        try:
+            self.picture.draw(**self.settings)
+            encoded = self.picture.png()
+        except Exception:
+            self.error = traceback.format_exc()
+            self._alert.value = (
+                '<div role="alert" style="border: 2px solid #B3261E; padding: 0.5em">'
+                "<b>This picture could not be redrawn.</b> It still shows the last setting that "
+                f"worked.<pre>{html.escape(self.error)}</pre></div>"
+            )
+            return
+        if self.error:
+            self.error = self._alert.value = ""
+        self._image.value = encoded
+        self._words.value = caption(self.description)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """The live widget, and a line for readers who have no kernel.
+
+        The widget's own text is its whole state, which no two versions write alike.
+        """
+        return {
+            "application/vnd.jupyter.widget-view+json": {
+                "version_major": 2,
+                "version_minor": 0,
+                "model_id": self.widget.model_id,
+            },
+            "text/plain": f"[Explorer with {', '.join(self.controls)}: run the notebook to move it. "
+            "The figure above is the same picture at one setting.]",
+        }
+
+
+def two_updates() -> Explorer:
+    """Notebook 01: each update beside its rank-r truncation."""
+    return Explorer(figures.TwoUpdates(), rank=4, noise=0.01)
+
+
+def spectrum_under_noise() -> Explorer:
+    """Notebook 02: singular values with and without noise."""
+    return Explorer(figures.SpectrumUnderNoise(), noise=0.01)
+
+
+def noise_sweep() -> Explorer:
+    """Notebook 02: when noise drowns a signal."""
+    return Explorer(figures.NoiseSweep(), noise=0.1)
+
+
+def error_over_rank() -> Explorer:
+    """Notebook 03: error against rank, both scalings and the best."""
+    return Explorer(figures.ErrorOverRank(), rank=8, alpha=16, noise=0.01)
+
+
+def error_plane() -> Explorer:
+    """Notebook 03: the whole (rank, alpha) plane."""
+    return Explorer(figures.ErrorPlane(), rank=8, alpha=16, noise=0.01, update="facts")
+
+
+def scale_over_rank() -> Explorer:
+    """Notebook 04: both multipliers over rank."""
+    return Explorer(figures.ScaleOverRank(), rank=8, alpha=16)
+
+
+def reader_mismatch() -> Explorer:
+    """Notebook 04: an rsLoRA adapter in a reader that ignores use_rslora."""
+    return Explorer(figures.ReaderMismatch(), rank=16, alpha=16, noise=0.01)
+
+
+def spectrum_energy_error() -> Explorer:
+    """Notebook 05: spectrum, captured energy and best error."""
+    return Explorer(figures.SpectrumEnergyError(), rank=8, noise=0.01, target=0.9)
+
+
+def rank_measures() -> Explorer:
+    """Notebook 05: three measures of rank under noise."""
+    return Explorer(figures.RankMeasures(), noise=0.01)
