@@ -62,7 +62,7 @@ class Claim:
 
 CLAIMS = (
     Claim(1, "style: rank 4 captures over 99 % of the energy", "article",
-          "style energy %", (4,), (99,), ">"),
+          "style energy %", (4,), (99,), ">", 1),
     Claim(2, "style: rank 8 captures 99 %", "article", "style energy %", (8,), (99,), "=", 0),
     Claim(3, "facts: rank 8 captures about 28 %", "article", "facts energy %", (8,), (28,), "=", 0),
     Claim(4, "alpha/r at alpha = 16", "article", "scale alpha/r",

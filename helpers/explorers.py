@@ -204,6 +204,11 @@ def two_updates() -> Explorer:
     return Explorer(figures.TwoUpdates(), rank=4, noise=0.01)
 
 
+def layers() -> Explorer:
+    """Notebook 02: an update as a stack of rank-one layers."""
+    return Explorer(figures.Layers(), rank=1, noise=0.01, update="style")
+
+
 def spectrum_under_noise() -> Explorer:
     """Notebook 02: singular values with and without noise."""
     return Explorer(figures.SpectrumUnderNoise(), noise=0.01)
@@ -242,3 +247,8 @@ def spectrum_energy_error() -> Explorer:
 def rank_measures() -> Explorer:
     """Notebook 05: three measures of rank under noise."""
     return Explorer(figures.RankMeasures(), noise=0.01)
+
+
+def energy_triangle() -> Explorer:
+    """Notebook 05: kept and missed as the legs of a right triangle."""
+    return Explorer(figures.EnergyTriangle(), rank=8, noise=0.01)

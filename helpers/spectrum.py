@@ -116,3 +116,27 @@ def gavish_donoho_threshold(shape: tuple[int, int], noise: float) -> float:
     beta = min(d, k) / max(d, k)
     factor = np.sqrt(2 * (beta + 1) + 8 * beta / (beta + 1 + np.sqrt(beta**2 + 14 * beta + 1)))
     return float(factor * np.sqrt(max(d, k)) * noise)
+
+
+def elbow(singular_values: ArrayLike) -> tuple[int, float]:
+    """Where a spectrum bends: components before the bend, and how deep it is.
+
+    The bend is the point furthest below the straight line from the first to the
+    last singular value (the idea of Satopaa et al. 2011). The depth is that
+    distance over the first singular value: near 1 for a cliff, near 0 where
+    the spectrum has no elbow and the count means nothing.
+
+    Parameters
+    ----------
+    singular_values : (n,) array, descending, n at least 3
+
+    Returns
+    -------
+    (rank, depth) : (int, float)
+    """
+    values = validation.singular_values("singular_values", singular_values)
+    if len(values) < 3:
+        raise ValueError(f"singular_values must have at least 3 entries, got {len(values)}")
+    below = np.linspace(values[0], values[-1], len(values)) - values
+    bend = int(np.argmax(below))
+    return bend, float(below[bend] / values[0])

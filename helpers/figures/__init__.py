@@ -3,12 +3,14 @@
 from .errors import ErrorOverRank, ErrorPlane
 from .picture import Picture
 from .scales import ReaderMismatch, ScaleOverRank
-from .spectra import RankMeasures, SpectrumEnergyError
-from .updates import NoiseSweep, SpectrumUnderNoise, TwoUpdates
+from .spectra import EnergyTriangle, RankMeasures, SpectrumEnergyError
+from .updates import Layers, NoiseSweep, SpectrumUnderNoise, TwoUpdates
 
 __all__ = [
+    "EnergyTriangle",
     "ErrorOverRank",
     "ErrorPlane",
+    "Layers",
     "NoiseSweep",
     "Picture",
     "RankMeasures",

@@ -137,3 +137,51 @@ class RankMeasures(Picture):
             for name in NAMES
         ]
         return f"At noise {noise:g}, {said[0]}; {said[1]}. Their true ranks are 4 and 64."
+
+
+class EnergyTriangle(Picture):
+    """What is kept and what is missed, as the legs of a right triangle.
+
+    The whole update is the hypotenuse, of length 1. Settings: rank (1 to 64),
+    noise (>= 0).
+    """
+
+    size = (8.8, 3.9)
+
+    def build(self) -> None:
+        self.edges, self.corners = {}, {}
+        panels = self.figure.subplots(1, 2)
+        turn = np.linspace(0, np.pi / 2, 60)
+        for ax, name in zip(panels, NAMES):
+            ax.plot(np.cos(turn), np.sin(turn), color=GREY, linewidth=1, linestyle=":")
+            ax.set(
+                title=f"{name} update", xlim=(-0.03, 1.06), ylim=(-0.03, 1.06), aspect="equal",
+                xlabel=r"kept, $\sqrt{E_r}$", ylabel=r"missed, $\sqrt{1 - E_r}$",
+            )  # fmt: skip
+            for axis in ("x", "y"):
+                ticks(ax, axis, [0, 0.25, 0.5, 0.75, 1])
+            self.edges[name] = self.moving_line(ax, name, linestyle="-", linewidth=2.5)
+            self.corners[name] = self.moving_line(
+                ax, linestyle="", color=COLOURS[name], marker=MARKERS[name], markersize=8
+            )
+
+    @staticmethod
+    def numbers(rank: int = 8, noise: float = 0.01) -> dict[str, Any]:
+        legs = {}
+        for name in NAMES:
+            values = updates.article_singular_values(name, noise)
+            captured = spectrum.captured_energy(values)[rank - 1]
+            missed = spectrum.truncation_error(values)[rank - 1]
+            legs[name] = (float(np.sqrt(captured)), float(missed))
+        return {"rank": rank, "noise": noise, "legs": legs}
+
+    def place(self, numbers: dict[str, Any]) -> str:
+        said = []
+        for name, (kept, missed) in numbers["legs"].items():
+            self.edges[name].set_data([0, kept, kept, 0], [0, 0, missed, 0])
+            self.corners[name].set_data([kept], [missed])
+            said.append(
+                f"{name} keeps a length of {kept:.3f} and misses {missed:.3f} "
+                f"({kept:.3f}^2 + {missed:.3f}^2 = 1; energy {100 * kept**2:.1f} %)"
+            )
+        return f"At rank {numbers['rank']} and noise {numbers['noise']:g}, {said[0]}; {said[1]}."

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from .. import approximation, spectrum, updates
+from ..validation import Array
 from .picture import COLOURS, GREY, HEAT, MARKERS, Picture, listed, ticks
 
 NAMES = ("style", "facts")
@@ -57,6 +59,61 @@ class TwoUpdates(Picture):
         return (
             f"Rank {rank} keeps {B + A} numbers (B has {B}, A has {A}) in place of {64 * 64}. At "
             f"noise {numbers['noise']:g} they rebuild {listed(said)}."
+        )
+
+
+@lru_cache(maxsize=32)
+def _factors(name: str, noise: float) -> tuple[Array, Array, Array]:
+    """SVD of an article update at a noise level, kept: rank sliders reuse it."""
+    U, S, Vt = np.linalg.svd(updates.article_updates()[name].matrix(noise))
+    return U, S, Vt
+
+
+class Layers(Picture):
+    """An update as a stack of rank-one layers: the r-th, the first r together, the rest.
+
+    Settings: rank (1 to 64), noise (>= 0), update ("style" or "facts").
+    """
+
+    size = (8.8, 3.2)
+    TITLES = ("layer r alone", "layers 1 to r together", "what is still missing")
+
+    def build(self) -> None:
+        self.images = {}
+        panels = self.figure.subplots(1, 3)
+        for ax, title in zip(panels, self.TITLES):
+            ax.set(xticks=[], yticks=[], title=title)
+            for spine in ax.spines.values():
+                spine.set(visible=True, color=GREY)
+            self.images[title] = self.moves(
+                ax.imshow(np.zeros((64, 64)), cmap=HEAT, vmin=-0.5, vmax=0.5,
+                          interpolation="nearest")
+            )  # fmt: skip
+        self.figure.colorbar(
+            self.images[self.TITLES[0]], ax=panels, label="entry", shrink=0.8, extend="both"
+        )
+
+    @staticmethod
+    def numbers(rank: int = 1, noise: float = 0.01, update: str = "style") -> dict[str, Any]:
+        U, S, Vt = _factors(update, noise)
+        layer = S[rank - 1] * np.outer(U[:, rank - 1], Vt[rank - 1])
+        together = (U[:, :rank] * S[:rank]) @ Vt[:rank]
+        missing = updates.article_updates()[update].matrix(noise) - together
+        energy = spectrum.captured_energy(S)
+        return {
+            "rank": rank, "noise": noise, "update": update, "singular_value": float(S[rank - 1]),
+            "matrices": dict(zip(Layers.TITLES, (layer, together, missing))),
+            "share": float(S[rank - 1] ** 2 / np.sum(S**2)), "captured": float(energy[rank - 1]),
+        }  # fmt: skip
+
+    def place(self, numbers: dict[str, Any]) -> str:
+        for title, image in self.images.items():
+            image.set_data(numbers["matrices"][title])
+        return (
+            f"{numbers['update'].capitalize()} at noise {numbers['noise']:g}: layer "
+            f"{numbers['rank']} has the singular value {numbers['singular_value']:.2f} and "
+            f"{100 * numbers['share']:.1f} % of the energy. Up to here "
+            f"{100 * numbers['captured']:.1f} % are together."
         )
 
 
@@ -178,7 +235,7 @@ class NoiseSweep(Picture):
         lost = (
             "none of the four signals has drowned"
             if not drowned
-            else f"drowned: {listed([f'{value:g}' for value in drowned])}"
+            else f"drowned is {listed([f'{value:g}' for value in drowned])}"
         )
         return (
             f"At noise {noise:g} the five largest singular values of style are "

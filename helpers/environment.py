@@ -1,0 +1,40 @@
+"""Does this environment have what the notebooks need?"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from .tables import Table
+
+#: Lowest versions that the tests run with; requirements.txt says the same.
+NEEDED = {"numpy": "1.26", "matplotlib": "3.8", "ipywidgets": "7.7.1", "pillow": "10.0"}
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """Leading whole numbers of a version: "3.10.0rc1" gives (3, 10, 0)."""
+    parts = []
+    for part in text.split("."):
+        digits = part[: len(part) - len(part.lstrip("0123456789"))]
+        if not digits:
+            break
+        parts.append(int(digits))
+    return tuple(parts)
+
+
+def check() -> Table:
+    """One row a package: what is needed, and whether it is here.
+
+    It prints no version that is installed, so the table is the same on every
+    machine that will do.
+    """
+    rows = []
+    for name, lowest in NEEDED.items():
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            verdict = f"missing: pip install {name}"
+        else:
+            enough = _numbers(found) >= _numbers(lowest)
+            verdict = "ok" if enough else f"too old ({found}): pip install --upgrade {name}"
+        rows.append((name, f"{lowest} or newer", verdict))
+    return Table(("package", "needed", "here"), rows)

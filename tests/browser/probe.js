@@ -1,0 +1,92 @@
+// What the tests ask of a page. Added to it before its own scripts run.
+window.probe = {
+  panel: () => window.jupyterapp?.shell?.currentWidget,
+
+  opened: () => (window.probe.panel()?.content?.widgets?.length ?? 0) > 0,
+
+  // Clears what is stored, so that every output and count seen afterwards is new.
+  async run() {
+    const panel = window.probe.panel();
+    await panel.context.ready;
+    await panel.sessionContext.ready;
+    await window.jupyterapp.commands.execute("notebook:clear-all-cell-outputs");
+    await window.jupyterapp.commands.execute("notebook:run-all-cells");
+  },
+
+  cells: () =>
+    window.probe
+      .panel()
+      .content.widgets.filter((cell) => cell.model.type === "code")
+      .map((cell) => ({
+        source: cell.model.sharedModel.getSource(),
+        tags: cell.model.getMetadata("tags") ?? [],
+        count: cell.model.executionCount,
+        pending: cell.model.executionState !== "idle",
+        outputs: cell.model.outputs.toJSON(),
+      })),
+
+  // A box whose own children are the controls, the alert, the picture and the words.
+  explorers: () =>
+    [...document.querySelectorAll(".widget-vbox")].filter((box) =>
+      box.querySelector(":scope > .widget-image, :scope > .jupyter-widgets-error-widget"),
+    ),
+
+  // noUi in ipywidgets 8, ui in ipywidgets 7.
+  controls: (index) =>
+    [
+      ...window.probe
+        .explorers()
+        [index].querySelectorAll(".noUi-handle, .ui-slider-handle, .widget-toggle-buttons"),
+    ].map((part) => {
+      const group = part.closest(".widget-hslider, .widget-toggle-buttons");
+      const buttons = part.matches(".widget-toggle-buttons");
+      return {
+        part: buttons ? part.querySelector("button") : part,
+        buttons: [...group.querySelectorAll("button")],
+        name: group.querySelector("label").innerText,
+        value: buttons
+          ? part.querySelector(".mod-active").innerText.trim()
+          : group.querySelector(".widget-readout").innerText,
+      };
+    }),
+
+  reset: (index) =>
+    [...window.probe.explorers()[index].querySelectorAll("button")].find(
+      (button) => button.innerText === "Reset",
+    ),
+
+  async state(index) {
+    const box = window.probe.explorers()[index];
+    const images = [...box.querySelectorAll("img")];
+    const alert = box.querySelector("[role=alert]");
+    const state = {
+      controls: window.probe.controls(index).map(({ name, value }) => ({ name, value })),
+      words: box.querySelector(".widget-html p")?.innerText ?? "",
+      alert: alert && alert.getBoundingClientRect().height > 0 ? alert.innerText : "",
+      broken: box.querySelector(".jupyter-widgets-error-widget") !== null,
+      images: images.length,
+      picture: "",
+      size: [],
+    };
+    if (images.length === 1) {
+      await images[0].decode();
+      const bytes = await (await fetch(images[0].src)).arrayBuffer();
+      const digest = await crypto.subtle.digest("SHA-256", bytes);
+      state.picture = [...new Uint8Array(digest)].map((b) => b.toString(16)).join("");
+      const { width, height } = images[0].getBoundingClientRect();
+      state.size = [width, height];
+    }
+    return state;
+  },
+
+  // Counts how often the picture is replaced from now on.
+  redraws: 0,
+  countRedraws(index) {
+    window.probe.redraws = 0;
+    const image = window.probe.explorers()[index].querySelector("img");
+    new MutationObserver((changes) => (window.probe.redraws += changes.length)).observe(image, {
+      attributes: true,
+      attributeFilter: ["src"],
+    });
+  },
+};

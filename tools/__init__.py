@@ -1,0 +1,1 @@
+"""What keeps the repository in step: notebooks and the public address."""

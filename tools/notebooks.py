@@ -1,0 +1,118 @@
+"""Keep the notebooks in step and refresh their stored outputs.
+
+    python -m tools.notebooks sync      bootstrap cell and navigation, from one source
+    python -m tools.notebooks refresh   sync, then restart and run each notebook, and store it
+
+`refresh` takes notebook paths; without any it does them all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from .address import read_address, read_version
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def bootstrap() -> str:
+    """The bootstrap cell, with the address and revision filled in."""
+    source = (Path(__file__).parent / "bootstrap.py").read_text(encoding="utf-8").rstrip("\n")
+    source = re.sub(r'^ADDRESS = ".*?"', f'ADDRESS = "{read_address()}"', source, flags=re.M)
+    return re.sub(r'^REVISION = ".*?"', f'REVISION = "v{read_version()}"', source, flags=re.M)
+
+
+def title(notebook: Any) -> str:
+    """The notebook's question, without its number."""
+    heading = notebook.cells[0].source.splitlines()[0]
+    return re.sub(r"^#\s*(\d+\s*·\s*)?", "", heading)
+
+
+def navigation(path: Path, titles: dict[Path, str]) -> str:
+    """The line that leads to the previous and the next notebook."""
+    at = NOTEBOOKS.index(path)
+    parts = []
+    if at > 0:
+        previous = NOTEBOOKS[at - 1]
+        parts.append(f"[← {previous.name[:2]} {titles[previous]}]({previous.name})")
+    parts.append(f"**{path.name[:2]} of {len(NOTEBOOKS):02d}**")
+    if at + 1 < len(NOTEBOOKS):
+        following = NOTEBOOKS[at + 1]
+        parts.append(f"[{following.name[:2]} {titles[following]} →]({following.name})")
+    address = read_address()
+    if address:
+        place = f"{address}/blob/v{read_version()}/notebooks/{path.name}"
+        parts.append(f"[Open in Colab](https://colab.research.google.com/github/{place})")
+    return " | ".join(parts)
+
+
+def sync() -> list[Path]:
+    """Write the bootstrap cell and the navigation; return what changed."""
+    loaded = {path: nbformat.read(path, 4) for path in NOTEBOOKS}
+    titles = {path: title(notebook) for path, notebook in loaded.items()}
+    source, changed = bootstrap(), []
+    for path, notebook in loaded.items():
+        wanted = {"bootstrap": source, "navigation": navigation(path, titles)}
+        touched = False
+        for cell in notebook.cells:
+            for tag in set(cell.metadata.get("tags", [])) & set(wanted):
+                touched |= cell.source != wanted[tag]
+                cell.source = wanted[tag]
+        if touched:
+            nbformat.write(notebook, path)
+            changed.append(path)
+    return changed
+
+
+def clean(notebook: Any) -> None:
+    """Remove what differs between two runs of the same notebook, and widget state."""
+    notebook.metadata = nbformat.NotebookNode(
+        kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"},
+        language_info={"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
+    )
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags")
+        cell.metadata = nbformat.NotebookNode({"tags": tags} if tags else {})
+        for output in cell.get("outputs", []):
+            view = output.get("data", {}).get(WIDGET_VIEW)
+            if view:
+                # An id that is gone shows an error in JupyterLab; an empty one shows nothing.
+                view["model_id"] = ""
+
+
+def refresh(path: Path) -> None:
+    """Restart, run all and store, in the notebook's own folder."""
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(path, 4)
+    NotebookClient(
+        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": path.parent}}
+    ).execute()
+    clean(notebook)
+    nbformat.write(notebook, path)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.notebooks", description=__doc__)
+    parser.add_argument("verb", choices=("sync", "refresh"))
+    parser.add_argument("paths", nargs="*", type=Path)
+    options = parser.parse_args(arguments)
+    for path in sync():
+        print(f"synced {path.name}")
+    if options.verb == "refresh":
+        for path in [each.resolve() for each in options.paths] or NOTEBOOKS:
+            refresh(path)
+            print(f"refreshed {path.name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
