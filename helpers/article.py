@@ -90,29 +90,35 @@ def _values(name: str) -> Array:
     return updates.article_singular_values(name)
 
 
+def _energy(name: str) -> Callable[[Array], Array]:
+    return lambda ranks: 100 * spectrum.captured_energy(_values(name))[ranks - 1]
+
+
+def _singular_value(name: str) -> Callable[[Array], Array]:
+    return lambda ranks: _values(name)[ranks - 1]
+
+
+def _scale(scaling: str) -> Callable[[Array], Array]:
+    return lambda ranks: scale(ALPHA, ranks, scaling)
+
+
 def _error(name: str, scaling: str) -> Callable[[Array], Array]:
     return lambda ranks: scaled_error(_values(name), ranks, scale(ALPHA, ranks, scaling))
 
 
-#: What each quantity is in the construction: ranks in, values out.
+def _best_error(name: str) -> Callable[[Array], Array]:
+    return lambda ranks: scaled_error(_values(name), ranks)
+
+
+NAMES = ("style", "facts")
+
+#: What each quantity is in the construction: an array of ranks in, values out.
 QUANTITIES: dict[str, Callable[[Array], Array]] = {
-    **{f"scale {scaling}": lambda r, s=scaling: scale(ALPHA, r, s) for scaling in SCALINGS},
-    **{
-        f"{name} energy %": lambda r, n=name: 100 * spectrum.captured_energy(_values(n))[r - 1]
-        for name in ("style", "facts")
-    },
-    **{
-        f"{name} singular value": lambda r, n=name: _values(n)[r - 1] for name in ("style", "facts")
-    },
-    **{
-        f"{name} error {scaling}": _error(name, scaling)
-        for name in ("style", "facts")
-        for scaling in SCALINGS
-    },
-    **{
-        f"{name} error scale 1": lambda r, n=name: scaled_error(_values(n), r)
-        for name in ("style", "facts")
-    },
+    **{f"scale {scaling}": _scale(scaling) for scaling in SCALINGS},
+    **{f"{name} energy %": _energy(name) for name in NAMES},
+    **{f"{name} singular value": _singular_value(name) for name in NAMES},
+    **{f"{name} error {scaling}": _error(name, scaling) for name in NAMES for scaling in SCALINGS},
+    **{f"{name} error scale 1": _best_error(name) for name in NAMES},
 }
 
 
@@ -161,17 +167,15 @@ def _closest_column(claim: Claim) -> str:
     """Which column of the construction comes nearest to the reported one."""
     columns = [key for key in QUANTITIES if " error " in key]
     ranks, reported = np.array(claim.ranks), np.array(claim.values)
-    distance = {
-        key: float(np.max(np.abs(QUANTITIES[key](ranks) - reported))) for key in columns
-    }
+    distance = {key: float(np.max(np.abs(QUANTITIES[key](ranks) - reported))) for key in columns}
     nearest = min(distance, key=lambda key: distance[key])
     return f"no column gives it; the nearest, {nearest}, is off by up to {distance[nearest]:.3f}"
 
 
 def _monotone(claim: Claim) -> Finding:
     ranks = np.arange(1, 65)
-    columns = [QUANTITIES[f"{name} error alpha/r"](ranks) for name in ("style", "facts")]
-    best = [QUANTITIES[f"{name} error scale 1"](ranks) for name in ("style", "facts")]
+    columns = [QUANTITIES[f"{name} error alpha/r"](ranks) for name in NAMES]
+    best = [QUANTITIES[f"{name} error scale 1"](ranks) for name in NAMES]
     rises = [bool(np.any(np.diff(column) > 0)) for column in columns]
     falls_at_one = all(np.all(np.diff(column) < 0) for column in best)
     style, facts = (int(ranks[np.argmin(column)]) for column in columns)
@@ -186,7 +190,7 @@ def _monotone(claim: Claim) -> Finding:
 def _steadier(claim: Claim) -> Finding:
     ranks = np.arange(1, 65)
     larger, monotone = [], []
-    for name in ("style", "facts"):
+    for name in NAMES:
         standard = QUANTITIES[f"{name} error {STANDARD}"](ranks)
         rslora = QUANTITIES[f"{name} error {RSLORA}"](ranks)
         larger.append(set(ranks[rslora > standard]))
@@ -202,7 +206,9 @@ def _steadier(claim: Claim) -> Finding:
 
 
 def _training(claim: Claim) -> Finding:
-    return Finding(claim, (), UNTESTED, "nothing is trained in the construction; notebook 06 trains")
+    return Finding(
+        claim, (), UNTESTED, "nothing is trained in the construction; notebook 06 trains"
+    )
 
 
 def _choice(claim: Claim) -> Finding:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as widgets
@@ -75,7 +76,7 @@ def update_buttons(value: str) -> Any:
 
 
 #: One kind of control for one setting, in the order in which they are shown.
-CONTROLS = {
+CONTROLS: dict[str, Callable[[Any], Any]] = {
     "rank": rank_slider,
     "alpha": alpha_slider,
     "noise": noise_slider,
@@ -194,8 +195,8 @@ class Explorer:
                 "version_minor": 0,
                 "model_id": self.widget.model_id,
             },
-            "text/plain": f"[Explorer with {', '.join(self.controls)}: run the notebook to move it. "
-            "The figure above is the same picture at one setting.]",
+            "text/plain": f"[Explorer with {', '.join(self.controls)}: run the notebook to move "
+            "it. The figure above is the same picture at one setting.]",
         }
 
 

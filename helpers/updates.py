@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,8 +21,8 @@ ARTICLE_SHAPE = (64, 64)
 ARTICLE_SEED = 42
 ARTICLE_NOISE = 0.01
 ARTICLE_ALPHA = 16
-STYLE = {"rank": 4, "largest": 5.0, "smallest": 0.5}
-FACTS = {"rank": 64, "largest": 3.0, "smallest": 0.5}
+STYLE: dict[str, Any] = {"rank": 4, "largest": 5.0, "smallest": 0.5}
+FACTS: dict[str, Any] = {"rank": 64, "largest": 3.0, "smallest": 0.5}
 
 
 class NormalSource(Protocol):

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.float64]
+#: An array of floats. Typed loosely: what NumPy infers differs between its versions.
+Array = NDArray[Any]
 
 
 def _shown(value: Any) -> str:
@@ -80,8 +81,7 @@ def matrix(name: str, value: ArrayLike) -> Array:
         raise ValueError(f"{name} must be a 2-D array of numbers, got {_shown(value)}") from None
     if array.ndim != 2 or array.size == 0:
         raise ValueError(
-            f"{name} must be a 2-D array with at least one row and column, "
-            f"got shape {array.shape}"
+            f"{name} must be a 2-D array with at least one row and column, got shape {array.shape}"
         )
     if not np.all(np.isfinite(array)):
         bad = int(array.size - np.count_nonzero(np.isfinite(array)))

@@ -21,7 +21,7 @@ def _setting(name: str) -> str:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     found = re.search(rf'^{name} = "(.*?)"', text, flags=re.M)
     if found is None:
-        raise ValueError(f"pyproject.toml must have a line {name} = \"...\"")
+        raise ValueError(f'pyproject.toml must have a line {name} = "..."')
     return found.group(1)
 
 

@@ -31,6 +31,6 @@ def series_folder() -> Path:
 
 
 sys.path.insert(0, str(series_folder()))
-import helpers  # noqa: E402
+import helpers
 
 print(f"LoRA Rank Lab {helpers.__version__} is ready.")

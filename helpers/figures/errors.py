@@ -118,7 +118,9 @@ class ErrorPlane(Picture):
         bar = self.figure.colorbar(
             self.images[RSLORA], ax=panels, label="relative error", extend="both"
         )
-        bar.set_ticks([0.03, 0.1, 0.3, 1, 3, 10, 30], labels=["0.03", "0.1", "0.3", "1", "3", "10", "30"])
+        bar.set_ticks(
+            [0.03, 0.1, 0.3, 1, 3, 10, 30], labels=["0.03", "0.1", "0.3", "1", "3", "10", "30"]
+        )
         bar.minorticks_off()
 
     @staticmethod

@@ -99,7 +99,7 @@ class Picture(ABC):
 
     @staticmethod
     @abstractmethod
-    def numbers(**settings: Any) -> dict[str, Any]:
+    def numbers(*_: Any, **settings: Any) -> dict[str, Any]:
         """Compute what is shown at these settings. Draws nothing."""
 
     @abstractmethod
@@ -172,9 +172,7 @@ class Picture(ABC):
             metadata={"image/png": {"width": width, "alt": self.description}},
             raw=True,
         )
-        display(
-            {"text/html": caption(self.description), "text/plain": self.description}, raw=True
-        )
+        display({"text/html": caption(self.description), "text/plain": self.description}, raw=True)
 
 
 def caption(description: str) -> str:

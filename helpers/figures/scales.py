@@ -63,11 +63,12 @@ class ScaleOverRank(Picture):
             line.set_data(RANKS, scales[scaling])
             self.points[axes, scaling].set_data([rank], [scales[scaling][rank - 1]])
         standard, rslora = (float(scales[scaling][rank - 1]) for scaling in SCALINGS)
+        falls = {scaling: scales[scaling][0] / scales[scaling][-1] for scaling in SCALINGS}
         return (
             f"At rank {rank} and alpha {numbers['alpha']:g}, alpha/r gives a scale of "
             f"{standard:.4g} and alpha/sqrt(r) one of {rslora:.4g}, {rslora / standard:.4g} times "
-            f"as much. From rank 1 to 64 the scale falls {scales[STANDARD][0] / scales[STANDARD][-1]:.0f}"
-            f"-fold with alpha/r and {scales[RSLORA][0] / scales[RSLORA][-1]:.0f}-fold with "
+            f"as much. From rank 1 to 64 the scale falls {falls[STANDARD]:.0f}-fold with alpha/r "
+            f"and {falls[RSLORA]:.0f}-fold with "
             f"alpha/sqrt(r): slopes {numbers['slopes'][STANDARD]:.2f} and "
             f"{numbers['slopes'][RSLORA]:.2f} on log axes."
         )
@@ -116,9 +117,7 @@ class ReaderMismatch(Picture):
             [r"applied by an $\alpha/r$ reader", r"trained with $\alpha/\sqrt{r}$"],
             loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False,
         )  # fmt: skip
-        right.legend(
-            loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False, ncols=2
-        )
+        right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False, ncols=2)
 
     @staticmethod
     def numbers(rank: int = 16, alpha: float = 16, noise: float = 0.01) -> dict[str, Any]:

@@ -52,7 +52,8 @@ class SpectrumEnergyError(Picture):
             ax.set_ylim(0, 1.03)
         handles = [self.lines["captured energy", name] for name in NAMES]
         self.legend(
-            [*handles, self.targets[0]], [*(LABELS[name] for name in NAMES), "target"],
+            [*handles, self.targets[0]],
+            [*(LABELS[name] for name in NAMES), "target"],
         )
 
     @staticmethod
@@ -96,7 +97,11 @@ class RankMeasures(Picture):
 
     def build(self) -> None:
         panels = self.figure.subplots(1, 2, sharey=True)
-        looks = {"stable rank": ":", "participation ratio": "--", "effective rank": "-"}
+        looks: dict[str, Any] = {
+            "stable rank": ":",
+            "participation ratio": "--",
+            "effective rank": "-",
+        }
         self.points, self.cursors = {}, []
         for ax, name in zip(panels, NAMES):
             spectra = [updates.article_singular_values(name, level) for level in SWEEP]

@@ -1,0 +1,82 @@
+# `make` alone lists the verbs. Everything happens in .venv, which the first verb creates.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
+NBVAL := -m pytest --nbval --nbval-cell-timeout=120 -p no:cacheprovider -q -n 2 --dist=loadfile
+# JupyterLab refuses to start as root unless told; inside a container that is the usual user.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.PHONY: help lab test test-unit test-notebooks test-blas test-versions test-browser lint \
+	refresh picture bench address clean
+
+help:
+	@echo "make lab             open the series in JupyterLab, at notebook 01"
+	@echo "make test            everything that CI checks, but the browser"
+	@echo "make test-browser    each notebook in a real JupyterLab, sliders moved by keyboard"
+	@echo "make test-versions   stored outputs under other BLAS cores, oldest and Colab's versions"
+	@echo "make refresh         run the notebooks anew and store their outputs"
+	@echo "make bench           how fast, as ratios to the alternatives"
+	@echo "make address REPO=owner/name   write the public address wherever it is quoted"
+	@echo "make clean           remove .venv and what the tests leave behind"
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "Python 3.10 or newer is needed; name it: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+		{ echo "$(PYTHON) cannot make virtual environments: on Debian, apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.reading: $(VENV)/.made requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/.testing: $(VENV)/.reading requirements-test.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	touch $@
+
+lab: $(VENV)/.reading
+	$(BIN)/jupyter lab $(AS_ROOT) notebooks/01_setup.ipynb
+
+test: lint test-unit test-notebooks
+
+lint: $(VENV)/.testing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test-unit: $(VENV)/.testing
+	$(BIN)/python -m pytest -q -n 2 tests --ignore=tests/browser
+
+test-notebooks: $(VENV)/.testing
+	$(BIN)/python $(NBVAL) $(NOTEBOOKS)
+
+test-blas: $(VENV)/.testing
+	for core in Nehalem Haswell; do for threads in 1 2; do \
+		echo "OPENBLAS_CORETYPE=$$core, $$threads threads"; \
+		OPENBLAS_CORETYPE=$$core OPENBLAS_NUM_THREADS=$$threads \
+			$(BIN)/python $(NBVAL) $(NOTEBOOKS) || exit 1; \
+	done; done
+
+test-versions: test-blas
+	PYTHON=$(PYTHON) tools/versions.sh
+
+test-browser: $(VENV)/.testing
+	$(BIN)/python -m pytest -q tests/browser
+
+refresh: $(VENV)/.testing
+	$(BIN)/python -m tools.notebooks refresh
+
+picture: $(VENV)/.testing
+	$(BIN)/python -m tools.picture
+
+bench: $(VENV)/.testing
+	$(BIN)/python -m bench.kernel
+	$(BIN)/python -m bench.browser
+
+address: $(VENV)/.testing
+	$(BIN)/python -m tools.address "$(REPO)"
+
+clean:
+	rm -rf $(VENV) .venv-* .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -1,0 +1,73 @@
+"""What several tests compare against: literal, slow versions that share no code with helpers."""
+
+import numpy as np
+
+NAMES = ("style", "facts")
+STANDARD, RSLORA = "alpha/r", "alpha/sqrt(r)"
+
+
+def article_matrices(noise=0.01):
+    """The article's construction, step by step: style first, one legacy stream."""
+    stream = np.random.RandomState(42)
+    made = {}
+    for name, rank, largest, smallest in (("style", 4, 5.0, 0.5), ("facts", 64, 3.0, 0.5)):
+        U = np.linalg.qr(stream.randn(64, rank))[0]
+        V = np.linalg.qr(stream.randn(64, rank))[0]
+        S = np.linspace(largest, smallest, rank)
+        made[name] = U @ np.diag(S) @ V.T + noise * stream.randn(64, 64)
+    return made
+
+
+def article_spectra(noise=0.01):
+    """Singular values of both matrices."""
+    return {
+        name: np.linalg.svd(matrix, compute_uv=False)
+        for name, matrix in article_matrices(noise).items()
+    }
+
+
+def multiplier(alpha, rank, scaling):
+    """alpha / r or alpha / sqrt(r)."""
+    return alpha / rank if scaling == STANDARD else alpha / np.sqrt(rank)
+
+
+def rebuilt(matrix, rank):
+    """The truncated SVD as a sum of rank-one layers."""
+    U, S, Vt = np.linalg.svd(matrix)
+    return sum(S[i] * np.outer(U[:, i], Vt[i]) for i in range(rank))
+
+
+def error_by_hand(matrix, rank, scale):
+    """Relative Frobenius error of `scale` times the truncation, from the matrices."""
+    return np.linalg.norm(matrix - scale * rebuilt(matrix, rank)) / np.linalg.norm(matrix)
+
+
+def errors_from_spectrum(values, ranks, scales):
+    """The same, summed entry by entry in the singular basis, where nothing cancels."""
+    out = []
+    for rank, scale in zip(ranks, np.broadcast_to(scales, np.shape(ranks))):
+        left_over = np.concatenate([(1 - scale) * values[:rank], values[rank:]])
+        out.append(np.sqrt(np.sum(left_over**2)) / np.sqrt(np.sum(values**2)))
+    return np.array(out)
+
+
+def random_update(seed, d, k, rank=None):
+    """A random d x k matrix, of the given rank if there is one."""
+    stream = np.random.RandomState(seed)
+    if rank is None:
+        return stream.standard_normal((d, k))
+    return stream.standard_normal((d, rank)) @ stream.standard_normal((rank, k))
+
+
+def assert_same(left, right, where="numbers"):
+    """Deep equality of nested dicts, sequences and arrays; NaN equals NaN."""
+    if isinstance(right, dict):
+        assert left.keys() == right.keys(), where
+        for key in right:
+            assert_same(left[key], right[key], f"{where}[{key!r}]")
+    elif isinstance(right, (list, tuple)):
+        assert len(left) == len(right), where
+        for i, (one, other) in enumerate(zip(left, right)):
+            assert_same(one, other, f"{where}[{i}]")
+    else:
+        np.testing.assert_array_equal(left, right, err_msg=where)

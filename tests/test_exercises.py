@@ -1,0 +1,157 @@
+"""The self-checks: right answers, each slip, non-answers, and nothing that raises."""
+
+import math
+
+import numpy as np
+import pytest
+
+from helpers import exercises
+
+
+def rank_six(shape=(32, 48), rank=6, noise=0.0):
+    stream = np.random.RandomState(1)
+    low = stream.standard_normal((shape[0], rank)) @ stream.standard_normal((rank, shape[1]))
+    return low + noise * stream.standard_normal(shape)
+
+
+def closed_form(values, rank, scale):
+    values = np.asarray(values)
+    missed = np.sum(values[rank:] ** 2) + (1 - scale) ** 2 * np.sum(values[:rank] ** 2)
+    return math.sqrt(missed / np.sum(values**2))
+
+
+def smallest_rank(values, target, power=2, start=1):
+    energy = np.asarray(values) ** power
+    return next(
+        rank + start - 1
+        for rank in range(1, len(energy) + 1)
+        if energy[:rank].sum() >= target * energy.sum()
+    )
+
+
+RIGHT = {
+    "01-1": 131072,
+    "01-2": 32,
+    "02-1": rank_six(),
+    "02-2": 0.0625,
+    "03-1": closed_form,
+    "03-2": math.sqrt(32),
+    "04-1": 8,
+    "04-2": (0.5, math.sqrt(0.5)),
+    "04-3": 128,
+    "05-1": smallest_rank,
+    "05-2": math.sqrt(0.72),
+}
+
+#: Each slip that the checks know, and words of the explanation it must get.
+SLIPS = [
+    ("01-1", 65536, "one of the two factors"),
+    ("01-1", 4096**2, "full update"),
+    ("01-1", 16 * 4096**2, "not multiplied out"),
+    ("01-1", 131072 * 1.1, "too large"),
+    ("01-1", 10, "too small"),
+    ("01-2", 64, "twice as many"),
+    ("01-2", 16, "half as many"),
+    ("02-1", rank_six((48, 32)), "shape (32, 48), got (48, 32)"),
+    ("02-1", rank_six(noise=0.01), "is the noise 0"),
+    ("02-1", rank_six(rank=5), "should be 6, got 5"),
+    ("02-2", 0.5 / 16, "noise floor"),
+    ("02-2", 0.5 / 64, "square root of 64, not with 64"),
+    ("02-2", 0.5, "the signal itself"),
+    ("03-1", lambda *given: closed_form(*given) ** 2, "take the square root"),
+    ("03-1", lambda values, rank, scale: closed_form(values, rank, 1), "right at scale 1"),
+    ("03-1", lambda values, rank, scale: 0.5, "which singular values are missed"),
+    ("03-1", 0.5, "the function itself"),
+    ("03-2", 32, "the alpha for alpha/r"),
+    ("03-2", 1024, "not the square"),
+    ("04-1", 32, "multiplies the scale by sqrt(16) = 4"),
+    ("04-1", 128, "the other way"),
+    ("04-1", 2, "the scale itself"),
+    ("04-2", (2, math.sqrt(2)), "inverses"),
+    ("04-2", (math.sqrt(0.5), 0.5), "wrong order"),
+    ("04-2", (0.4, math.sqrt(0.5)), "the first number is off"),
+    ("04-2", (0.5, 0.25), "the second number is off"),
+    ("04-2", (0.5, 0.7, 1), "shape (3,)"),
+    ("04-3", 2, "divides by sqrt(r)"),
+    ("04-3", 1024, "multiplies by r"),
+    ("04-3", 16, "an eighth"),
+    ("05-1", lambda values, target: smallest_rank(values, target, start=0), "one too low"),
+    ("05-1", lambda values, target: smallest_rank(values, target, power=1), "squared"),
+    ("05-1", lambda values, target: 7, "the answer is not 7"),
+    ("05-1", 3, "the function itself"),
+    ("05-2", 0.72, "its square root"),
+    ("05-2", math.sqrt(0.28), "the kept part"),
+    ("05-2", 0.28, "the captured energy itself"),
+]
+
+
+def known_keys():
+    with pytest.raises(ValueError) as caught:
+        exercises.check("no such key", 1)
+    listed = str(caught.value).removeprefix("key must be one of ").split(", got ")[0]
+    return listed.split(", ")
+
+
+def test_an_unknown_key_lists_the_known_ones():
+    assert set(known_keys()) == set(RIGHT)
+    with pytest.raises(ValueError, match="key must be one of 01-1.*got '1-1'"):
+        exercises.check("1-1", 1)
+
+
+@pytest.mark.parametrize("key", RIGHT)
+def test_the_right_answer_is_correct(key):
+    result = exercises.check(key, RIGHT[key])
+    assert result.correct
+    assert repr(result) == "Correct."
+
+
+@pytest.mark.parametrize("key", RIGHT)
+def test_three_dots_are_not_answered(key):
+    result = exercises.check(key, ...)
+    assert not result.correct
+    assert repr(result).startswith("Not answered yet")
+    assert exercises.UNANSWERED is ...
+
+
+@pytest.mark.parametrize("key, answer, words", SLIPS)
+def test_a_slip_is_explained(key, answer, words):
+    result = exercises.check(key, answer)
+    assert not result.correct
+    assert result.message.startswith("Not yet: ")
+    assert words in result.message
+
+
+def broken(*_):
+    raise ZeroDivisionError("the learner's own")
+
+
+@pytest.mark.parametrize("key", RIGHT)
+@pytest.mark.parametrize(
+    "answer",
+    [None, "forty-two", [], {}, object(), 1j, float("nan"), np.zeros((2, 2)), broken, np.empty(0)],
+    ids=lambda answer: type(answer).__name__,
+)
+def test_a_non_answer_is_incorrect_and_raises_nothing(key, answer):
+    result = exercises.check(key, answer)
+    assert not result.correct
+    assert result.message.startswith(("Not yet: ", "Your answer could not be checked: "))
+
+
+@pytest.mark.parametrize("key", ["03-1", "05-1"])
+def test_an_error_in_the_learners_function_is_shown(key):
+    message = exercises.check(key, broken).message
+    assert "ZeroDivisionError: the learner's own" in message
+
+
+@pytest.mark.parametrize("key", ["03-1", "05-1"])
+@pytest.mark.parametrize("returned", [None, "x", np.ones(3)], ids=repr)
+def test_a_function_that_returns_no_number(key, returned):
+    result = exercises.check(key, lambda *given: returned)
+    assert not result.correct
+
+
+@pytest.mark.parametrize("key", [key for key in RIGHT if isinstance(RIGHT[key], (int, float))])
+def test_rounded_answers_are_accepted(key):
+    assert exercises.check(key, float(f"{RIGHT[key]:.3g}")).correct
+    assert exercises.check(key, np.float64(RIGHT[key])).correct
+    assert not exercises.check(key, 1.02 * RIGHT[key]).correct
