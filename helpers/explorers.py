@@ -70,9 +70,11 @@ def target_slider(value: float) -> Any:
 def update_buttons(value: str) -> Any:
     """Which of the two updates is shown."""
     return widgets.ToggleButtons(
-        options=UPDATES, value=value, description="update",
-        style={**_STYLE, "button_width": "80px"}, layout=widgets.Layout(width="340px"),
-    )  # fmt: skip
+        options=[(f"{name} update", name) for name in UPDATES],
+        value=value,
+        style={"button_width": "110px"},
+        layout=widgets.Layout(margin="0 24px"),
+    )
 
 
 #: One kind of control for one setting, in the order in which they are shown.
@@ -120,8 +122,6 @@ class Explorer:
         self._image = widgets.Image(
             format="png", layout=widgets.Layout(width=f"{width}px", max_width="100%")
         )
-        if self._image.has_trait("tooltip"):  # ipywidgets 8: names the image to screen readers
-            self._image.tooltip = "The figure, described in the sentence below it"
         self._words = widgets.HTML()
         self._alert = widgets.HTML()
         self._reset = widgets.Button(description="Reset", layout=widgets.Layout(width="80px"))

@@ -1,4 +1,4 @@
-# Every notebook opens with this cell: it finds the series' own code, or fetches it on Colab.
+# Every notebook opens with this cell: it finds the code of the series, or fetches it on Colab.
 import subprocess
 import sys
 from pathlib import Path
@@ -6,31 +6,24 @@ from pathlib import Path
 ADDRESS = ""  # owner/name on GitHub; written by `make address`
 REVISION = "v1.0.0"
 
-
-def series_folder() -> Path:
-    for folder in (Path.cwd(), *Path.cwd().parents):
-        if (folder / "helpers" / "scaling.py").is_file():
-            return folder
-    if "google.colab" not in sys.modules:
-        raise RuntimeError(
-            "This notebook needs the folder `helpers` of its series, and it is not here. "
-            "Get the whole series instead of this one file, and open the notebook from its folder."
-        )
-    folder = Path.cwd() / "lora-rank-lab"
-    command = ["git", "clone", "--quiet", "--depth", "1", "--branch", REVISION]
-    done = subprocess.run(
-        [*command, f"https://github.com/{ADDRESS}.git", str(folder)], capture_output=True, text=True
-    )
+places = [*(Path.cwd(), *Path.cwd().parents), Path.cwd() / "lora-rank-lab"]
+folder = next((place for place in places if (place / "helpers/scaling.py").is_file()), None)
+if folder is None and "google.colab" in sys.modules:
+    folder = places[-1]
+    git = ["git", "clone", "--quiet", "--depth", "1", "--branch", REVISION]
+    source = f"https://github.com/{ADDRESS}.git"
+    done = subprocess.run([*git, source, str(folder)], capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(
-            f"Fetching {ADDRESS or '(no address is set)'} at {REVISION} failed: "
-            f"{done.stderr.strip()}\nRun this cell again when the network is back, or download "
-            f"the repository and upload its folder `helpers` beside this notebook."
+            f"{source} at {REVISION} could not be fetched: {done.stderr.strip()} Run this cell "
+            "again, or upload the folder `helpers` of the series beside this notebook."
         )
-    return folder
-
-
-sys.path.insert(0, str(series_folder()))
+if folder is None:
+    raise RuntimeError(
+        "The folder `helpers` of the series is not here. Get the whole series, not this one "
+        "file, and open the notebook from its own folder."
+    )
+sys.path.insert(0, str(folder))
 import helpers
 
 print(f"LoRA Rank Lab {helpers.__version__} is ready.")

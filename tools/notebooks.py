@@ -81,6 +81,9 @@ def clean(notebook: Any) -> None:
     for cell in notebook.cells:
         tags = cell.metadata.get("tags")
         cell.metadata = nbformat.NotebookNode({"tags": tags} if tags else {})
+        if "bootstrap" in (tags or []):
+            # Boilerplate stays folded, in JupyterLab and on Colab; its output stays visible.
+            cell.metadata.update({"jupyter": {"source_hidden": True}, "cellView": "form"})
         for output in cell.get("outputs", []):
             view = output.get("data", {}).get(WIDGET_VIEW)
             if view:

@@ -177,7 +177,8 @@ class Picture(ABC):
 
 def caption(description: str) -> str:
     """A description as HTML, for the line under a picture."""
-    return f'<p style="max-width: 54em; margin: 0 0 1em">{html.escape(description)}</p>'
+    look = "max-width: 54em; margin: 0 0 1em; line-height: 1.4"
+    return f'<p style="{look}">{html.escape(description)}</p>'
 
 
 def _palette(pixels: Image.Image) -> Image.Image:
@@ -185,6 +186,8 @@ def _palette(pixels: Image.Image) -> Image.Image:
     ours = [to_rgb(colour) for colour in (*COLOURS.values(), GREY, "white", "black")]
     reduced = pixels.quantize(256 - len(ours), Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     colours = (reduced.getpalette() or [])[: 3 * (256 - len(ours))]
+    # Averages near white would stain the background.
+    colours = [255 if part > 247 else part for part in colours]
     palette = Image.new("P", (1, 1))
     palette.putpalette([round(255 * part) for colour in ours for part in colour] + colours)
     return palette

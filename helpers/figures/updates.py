@@ -23,7 +23,7 @@ class TwoUpdates(Picture):
     Settings: rank (1 to 64), noise (>= 0).
     """
 
-    size = (8.8, 2.7)
+    size = (8.8, 2.4)
 
     def build(self) -> None:
         panels = self.figure.subplots(1, 4)
@@ -112,8 +112,8 @@ class Layers(Picture):
         return (
             f"{numbers['update'].capitalize()} at noise {numbers['noise']:g}: layer "
             f"{numbers['rank']} has the singular value {numbers['singular_value']:.2f} and "
-            f"{100 * numbers['share']:.1f} % of the energy. Up to here "
-            f"{100 * numbers['captured']:.1f} % are together."
+            f"{100 * numbers['share']:.1f} % of the energy. The layers up to it hold "
+            f"{100 * numbers['captured']:.1f} %."
         )
 
 
@@ -232,14 +232,10 @@ class NoiseSweep(Picture):
         self.line.set_xdata([noise, noise])
         self.points.set_data([noise] * 5, numbers["observed"])
         drowned = numbers["drowned"]
-        lost = (
-            "none of the four signals has drowned"
-            if not drowned
-            else f"drowned is {listed([f'{value:g}' for value in drowned])}"
-        )
+        names = listed([f"{value:g}" for value in drowned]) if drowned else "none of the four"
         return (
             f"At noise {noise:g} the five largest singular values of style are "
             f"{listed([f'{value:.2f}' for value in numbers['observed']])}; theory puts the four "
             f"signals at {listed([f'{value:.2f}' for value in numbers['predicted']])}. Signals up "
-            f"to {numbers['limit']:.2f} leave no trace: {lost}."
+            f"to {numbers['limit']:.2f} leave no trace: that is {names}."
         )

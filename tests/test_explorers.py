@@ -1,0 +1,222 @@
+"""Every explorer, driven through its widgets as a reader drives it."""
+
+import html
+import inspect
+from functools import cache
+
+import ipywidgets as widgets
+import numpy as np
+import pytest
+from IPython.core.formatters import DisplayFormatter
+from support import assert_same
+
+from helpers import explorers, figures
+from helpers.explorers import CONTROLS, Explorer
+from helpers.figures.picture import caption
+
+FACTORIES = {
+    name: function
+    for name, function in vars(explorers).items()
+    if inspect.isfunction(function) and function.__annotations__.get("return") == "Explorer"
+}
+
+
+@cache
+def made(name):
+    """One explorer a factory: building it is the slow part."""
+    return FACTORIES[name]()
+
+
+@pytest.fixture(scope="module", params=FACTORIES)
+def explorer(request):
+    """Every test leaves it as it was at the start."""
+    return made(request.param)
+
+
+@pytest.fixture(autouse=True)
+def back_to_the_start(request):
+    yield
+    if "explorer" in request.fixturenames:
+        request.getfixturevalue("explorer").reset()
+
+
+def parts(widget):
+    """A widget and everything inside it."""
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from parts(child)
+
+
+def of_kind(explorer, kind):
+    return [part for part in parts(explorer.widget) if type(part) is kind]
+
+
+def image(explorer):
+    (found,) = of_kind(explorer, widgets.Image)
+    return found.value
+
+
+def texts(explorer):
+    return [part.value for part in of_kind(explorer, widgets.HTML)]
+
+
+def stops(control):
+    """Both ends of a control and values between, never twice the same in a row."""
+    if hasattr(control, "options"):
+        values = [option[1] if isinstance(option, tuple) else option for option in control.options]
+    else:
+        values = list(range(control.min, control.max + 1))
+    at = np.unique(np.linspace(0, len(values) - 1, 5).round().astype(int))
+    return [values[i] for i in at]
+
+
+def assert_in_step(explorer):
+    """Settings, numbers, picture and sentence all belong together."""
+    picture = explorer.picture
+    assert explorer.error == ""
+    assert_same(picture.drawn, picture.numbers(**explorer.settings))
+    assert image(explorer) == picture.png()
+    assert texts(explorer) == ["", caption(explorer.description)]
+    assert explorer.description == picture.place(picture.drawn)
+
+
+def test_the_factories_are_found():
+    assert {"two_updates", "error_over_rank", "rank_measures"} <= set(FACTORIES)
+    shown = [type(made(name).picture).__name__ for name in FACTORIES]
+    assert set(shown) <= set(figures.__all__)
+    assert len(set(shown)) == len(shown)
+
+
+def test_it_starts_in_step(explorer):
+    assert explorer.settings == explorer.start
+    assert_in_step(explorer)
+
+
+def test_every_control_from_end_to_end(explorer):
+    for name, control in explorer.controls.items():
+        explorer.reset()
+        images, sentences = [], []
+        for value in stops(control):
+            control.value = value
+            assert explorer.settings[name] == value
+            assert_in_step(explorer)
+            images.append(image(explorer))
+            sentences.append(explorer.description)
+        assert len(set(images)) == len(images), f"{name} does not change the picture"
+        assert len(set(sentences)) == len(sentences), f"{name} does not change the sentence"
+
+
+def test_the_corners_of_all_controls_together(explorer):
+    for end in (0, -1):
+        for control in explorer.controls.values():
+            control.value = stops(control)[end]
+        assert_in_step(explorer)
+
+
+def counted(explorer, monkeypatch):
+    """A list that grows by the settings of every redraw."""
+    calls, draw = [], explorer.picture.draw
+
+    def counting(**settings):
+        calls.append(settings)
+        return draw(**settings)
+
+    monkeypatch.setattr(explorer.picture, "draw", counting)
+    return calls
+
+
+def test_reset_goes_back_with_one_redraw(explorer, monkeypatch):
+    start, first = explorer.settings, image(explorer)
+    for control in explorer.controls.values():
+        control.value = next(value for value in stops(control) if value != control.value)
+    assert image(explorer) != first
+    calls = counted(explorer, monkeypatch)
+    (button,) = of_kind(explorer, widgets.Button)
+    button.click()
+    assert calls == [start]
+    assert explorer.settings == start == explorer.start
+    assert image(explorer) == first
+    assert_in_step(explorer)
+
+
+def test_one_change_is_one_redraw(explorer, monkeypatch):
+    calls = counted(explorer, monkeypatch)
+    control = next(iter(explorer.controls.values()))
+    control.value = next(value for value in stops(control) if value != control.value)
+    assert calls == [explorer.settings]
+
+
+def test_controls_come_in_one_order(explorer):
+    assert list(explorer.controls) == [name for name in CONTROLS if name in explorer.controls]
+    (row,) = of_kind(explorer, widgets.Box)
+    assert list(row.children[:-1]) == list(explorer.controls.values())
+    assert isinstance(row.children[-1], widgets.Button)
+
+
+def look(widget):
+    """What a reader sees of a control, without its value."""
+    keys = {"description", "options", "_options_labels", "min", "max", "step", "orientation"}
+    keys |= {"continuous_update", "readout", "readout_format"}
+    state = {key: value for key, value in widget.get_state().items() if key in keys}
+    for part in ("layout", "style"):
+        inner = getattr(widget, part).get_state()
+        state[part] = {key: value for key, value in inner.items() if not key.startswith("_")}
+    return type(widget), state
+
+
+def test_the_same_control_looks_the_same_everywhere():
+    looks = {}
+    for factory in FACTORIES:
+        for name, control in made(factory).controls.items():
+            assert looks.setdefault(name, look(control)) == look(control)
+    assert set(looks) == set(CONTROLS)
+
+
+def test_every_control_is_named_and_shows_its_value():
+    for factory in FACTORIES:
+        for name, control in made(factory).controls.items():
+            # Buttons show all of their values, and each says what it belongs to.
+            labels = [str(option[0]) for option in getattr(control, "options", [])]
+            assert name in control.description or all(name in label for label in labels)
+            assert getattr(control, "readout", True)
+
+
+@pytest.mark.parametrize("broken", ["draw", "numbers", "place", "png"])
+def test_a_failed_redraw_is_shown_and_goes_away(explorer, monkeypatch, broken):
+    before, sentence = image(explorer), explorer.description
+
+    def fail(*_, **__):
+        raise ZeroDivisionError("planted <b>here</b> & there")
+
+    control = next(iter(explorer.controls.values()))
+    others = [value for value in stops(control) if value != control.value]
+    with monkeypatch.context() as planted:
+        planted.setattr(explorer.picture, broken, fail)
+        control.value = others[0]
+    assert "ZeroDivisionError: planted <b>here</b> & there" in explorer.error
+    alert, words = texts(explorer)
+    assert 'role="alert"' in alert
+    assert html.escape("planted <b>here</b> & there") in alert
+    assert "<b>here" not in alert
+    assert image(explorer) == before
+    assert words == caption(sentence)
+    control.value = others[1]
+    assert_in_step(explorer)
+
+
+def test_a_notebook_gets_the_widget_and_a_line_of_text(explorer):
+    data, _ = DisplayFormatter().format(explorer)
+    view = data["application/vnd.jupyter.widget-view+json"]
+    assert view == {
+        "version_major": 2, "version_minor": 0, "model_id": explorer.widget.model_id
+    }  # fmt: skip
+    text = data["text/plain"]
+    assert all(name in text for name in explorer.controls)
+    assert "VBox" not in text
+    assert explorer.widget.model_id not in text
+    assert set(data) == {"application/vnd.jupyter.widget-view+json", "text/plain"}
+
+
+def test_an_unknown_setting():
+    with pytest.raises(ValueError, match="settings must be among rank, alpha.*got speed"):
+        Explorer(figures.ScaleOverRank(), rank=8, speed=3)

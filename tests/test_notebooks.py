@@ -1,0 +1,240 @@
+"""The stored notebooks: run in order, clean, linked, described, and solvable."""
+
+import ast
+import re
+import sys
+
+import nbformat
+import pytest
+from notebook_support import (
+    FOLDER,
+    PATHS,
+    WIDGET_VIEW,
+    code_cells,
+    exercise_key,
+    folded,
+    headings,
+    links,
+    load,
+    markdown_cells,
+    numbers_without_a_source,
+    outputs,
+    problem_with_link,
+    solution,
+    tagged,
+    texts,
+)
+
+from helpers import exercises, explorers
+
+
+@pytest.fixture(params=PATHS, ids=lambda path: path.name)
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def notebook(path):
+    return load(path)
+
+
+def test_the_series_is_complete():
+    numbers = [path.name[:2] for path in PATHS]
+    assert numbers[:5] == ["01", "02", "03", "04", "05"]
+    assert numbers == [f"{i:02d}" for i in range(1, len(PATHS) + 1)]
+    assert all(re.fullmatch(r"\d\d_[a-z0-9_]+\.ipynb", path.name) for path in PATHS)
+
+
+# What is stored
+
+
+def test_format(notebook):
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) >= (4, 5)
+    ids = [cell.id for cell in notebook.cells]
+    assert len(set(ids)) == len(ids)
+
+
+def test_metadata_belongs_to_no_machine(notebook):
+    metadata = notebook.metadata
+    assert "widgets" not in metadata
+    assert metadata.kernelspec.name == "python3"
+    assert "version" not in metadata.language_info
+
+
+def test_every_code_cell_has_run_in_order(notebook):
+    cells = code_cells(notebook)
+    assert all(cell.source.strip() for cell in cells)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    for cell, output in ((cell, output) for cell in cells for output in cell.outputs):
+        if output.output_type == "execute_result":
+            assert output.execution_count == cell.execution_count
+
+
+def test_outputs_hold_no_error_and_no_warning(notebook):
+    for output in outputs(notebook):
+        assert output.output_type != "error"
+        assert output.get("name") != "stderr"
+
+
+def test_outputs_belong_to_no_machine(notebook):
+    for output in outputs(notebook):
+        for text in texts(output):
+            assert not re.search(r"/work/|/root/|/home/|/Users/|/tmp/|[A-Z]:\\", text)
+            assert not re.search(r"\b0x[0-9a-fA-F]{4,}", text)
+
+
+def test_widget_views_are_empty(notebook):
+    for output in outputs(notebook):
+        view = output.get("data", {}).get(WIDGET_VIEW)
+        assert view is None or view["model_id"] == ""
+
+
+def test_outputs_are_compared(notebook):
+    for cell in notebook.cells:
+        assert "NBVAL" not in cell.source
+        assert not any(tag.startswith("nbval") for tag in cell.metadata.get("tags", []))
+
+
+def test_no_line_ends_in_a_semicolon(notebook):
+    lines = [line for cell in code_cells(notebook) for line in cell.source.splitlines()]
+    assert [line for line in lines if line.rstrip().endswith(";")] == []
+
+
+# How it is laid out
+
+
+def test_bootstrap_is_first_and_the_same_everywhere(notebook):
+    (cell,) = tagged(notebook, "bootstrap")
+    assert cell is code_cells(notebook)[0]
+    assert cell.source == tagged(load(PATHS[0]), "bootstrap")[0].source
+
+
+def test_navigation(path, notebook):
+    under_the_title, at_the_end = tagged(notebook, "navigation")
+    assert under_the_title is notebook.cells[1]
+    assert at_the_end is notebook.cells[-1]
+    at = PATHS.index(path)
+    neighbours = [PATHS[i].name for i in (at - 1, at + 1) if 0 <= i < len(PATHS)]
+    for cell in (under_the_title, at_the_end):
+        assert cell.cell_type == "markdown"
+        assert [link for link in links(cell.source) if "://" not in link] == neighbours
+
+
+def test_headings(notebook):
+    found = [each for cell in markdown_cells(notebook) for each in headings(cell.source)]
+    (title,) = [text for level, text in found if level == 1]
+    assert headings(notebook.cells[0].source)[0] == (1, title)
+    assert title.endswith("?")
+    levels = [level for level, _ in found]
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:]))
+
+
+def test_links_lead_somewhere(path, notebook):
+    problems = [
+        f"{target} {problem}"
+        for cell in markdown_cells(notebook)
+        for target in links(cell.source)
+        if (problem := problem_with_link(path, target))
+    ]
+    assert problems == []
+
+
+# Figures and explorers
+
+
+def test_every_figure_has_alt_text_and_the_same_sentence_under_it(notebook):
+    for cell in code_cells(notebook):
+        for image, after in zip(cell.outputs, [*cell.outputs[1:], None]):
+            if "image/png" in image.get("data", {}):
+                alt = image.metadata["image/png"]["alt"]
+                assert alt
+                assert after is not None
+                assert after.data["text/plain"] == alt
+
+
+def figures_before(notebook, cell):
+    """Names that are called in code cells above `cell` which show a picture."""
+    called = set()
+    for earlier in code_cells(notebook):
+        if earlier is cell:
+            return called
+        if any("image/png" in output.get("data", {}) for output in earlier.outputs):
+            called.update(re.findall(r"\b([A-Z]\w+)\(", earlier.source))
+    raise AssertionError("the cell is not in the notebook")
+
+
+def test_every_explorer_stands_under_its_static_figure(notebook):
+    for cell in code_cells(notebook):
+        names = re.findall(r"\bexplorers\.(\w+)\(\)", cell.source)
+        assert bool(names) == ("explorer" in cell.metadata.get("tags", []))
+        for name in names:
+            shown = type(getattr(explorers, name)().picture).__name__
+            assert shown in figures_before(notebook, cell)
+            assert any(WIDGET_VIEW in output.get("data", {}) for output in cell.outputs)
+
+
+# Numbers in the prose
+
+
+def test_every_number_in_the_prose_is_in_an_output(path, notebook):
+    missing = [
+        f"{path.name}: {number} in: {sentence}"
+        for number, sentence in numbers_without_a_source(notebook)
+    ]
+    assert not missing, "no stored output shows\n" + "\n".join(missing)
+
+
+# Exercises
+
+
+def test_exercise_cells(path, notebook):
+    for cell in code_cells(notebook):
+        tags = cell.metadata.get("tags", [])
+        assert ("exercises.check(" in cell.source) == ("exercise" in tags)
+        if "exercise" in tags:
+            assert exercise_key(cell), f"does not end in exercises.check: {cell.source}"
+            assert exercise_key(cell).startswith(f"{path.name[:2]}-")
+            (output,) = cell.outputs
+            assert output.data["text/plain"].startswith("Not answered yet")
+
+
+def test_each_exercise_has_a_hint_and_a_solution(notebook):
+    for cell in tagged(notebook, "exercise"):
+        summaries = [summary for summary, _ in folded(notebook, cell)]
+        assert summaries == ["Hint", "Solution"]
+        replacement = solution(notebook, cell).rstrip()
+        assert replacement.splitlines()[-1] == cell.source.rstrip().splitlines()[-1]
+        assert "..." not in replacement
+
+
+def test_every_self_check_is_used_once():
+    with pytest.raises(ValueError) as caught:
+        exercises.check("no such key", 1)
+    known = str(caught.value).removeprefix("key must be one of ").split(", got ")[0].split(", ")
+    used = [exercise_key(cell) for path in PATHS for cell in tagged(load(path), "exercise")]
+    assert sorted(used) == sorted(known)
+
+
+def run(source, namespace):
+    """Run a cell as a notebook does; return the value of its last line, if it has one."""
+    tree = ast.parse(source)
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, "<cell>", "exec"), namespace)
+    if last is not None:
+        return eval(compile(ast.Expression(last.value), "<cell>", "eval"), namespace)
+    return None
+
+
+def test_the_solutions_are_correct(notebook, monkeypatch):
+    """All cells in order in one namespace, each exercise replaced by its folded solution."""
+    monkeypatch.chdir(FOLDER)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    namespace = {"__name__": "__main__"}
+    for cell in code_cells(notebook):
+        if "exercise" in cell.metadata.get("tags", []):
+            result = run(solution(notebook, cell), namespace)
+            assert isinstance(result, exercises.Result)
+            assert result.correct, f"{exercise_key(cell)}: {result.message}"
+        else:
+            run(cell.source, namespace)
