@@ -152,6 +152,34 @@ def _smallest_rank(answer: Any) -> str:
     return ""
 
 
+def _gradient_of_B(answer: Any) -> str:
+    """Exercise 06-3: a function (G, A, s) -> gradient of the loss with respect to B."""
+    if not callable(answer):
+        return "hand over the function itself, without calling it."
+    stream = np.random.RandomState(0)
+    target, A = stream.standard_normal((5, 4)), stream.standard_normal((2, 4))
+    B, s, step = stream.standard_normal((5, 2)), 1.5, 1e-6
+
+    def loss(moved: Any) -> float:
+        return float(np.sum((s * moved @ A - target) ** 2) / 2)
+
+    expected = np.zeros_like(B)
+    for index in np.ndindex(*B.shape):
+        change = np.zeros_like(B)
+        change[index] = step
+        expected[index] = (loss(B + change) - loss(B - change)) / (2 * step)
+    got = np.asarray(answer(s * B @ A - target, A, s), dtype=float)
+    if got.shape != B.shape:
+        return f"the gradient should have the shape of B, {B.shape}, got {got.shape}."
+    if np.allclose(got, expected, rtol=1e-5, atol=1e-6):
+        return ""
+    if np.allclose(s * got, expected, rtol=1e-5, atol=1e-6):
+        return "the scale is missing: B is multiplied by s before it meets A."
+    if np.allclose(-got, expected, rtol=1e-5, atol=1e-6):
+        return "that is the direction to step in; the gradient points the other way."
+    return "finite differences of the loss give another gradient."
+
+
 _STYLE_WEAKEST = updates.STYLE["smallest"]
 
 _CHECKS: dict[str, Callable[[Any], str]] = {
@@ -214,4 +242,21 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
             0.28: "that is the captured energy itself.",
         },
     ),
+    "06-1": _number(
+        4.0,
+        {
+            2: "the scale enters twice under SGD, and the r rows once.",
+            16: "the scale enters twice, but r rows add up: one power of r comes back.",
+            0.25: "that is how the progress changes; the rate must make up for it.",
+        },
+    ),
+    "06-2": _number(
+        0.5,
+        {
+            2: "that is how the progress changes; the rate must make up for it.",
+            0.25: "under Adam the scale enters once, not twice.",
+            1: "that is the answer for alpha/r.",
+        },
+    ),
+    "06-3": _gradient_of_B,
 }

@@ -23,12 +23,14 @@ ALPHAS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 NOISES = (0.0, 0.001, 0.003, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 TARGETS = (0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
 UPDATES = ("facts", "style")
+#: A quarter of a decade apart.
+LEARNING_RATES = tuple(float(f"{10 ** (power / 4):.2g}") for power in range(-16, 1))
 
-_STYLE = {"description_width": "64px"}
+_STYLE = {"description_width": "80px"}
 
 
 def _layout() -> widgets.Layout:
-    return widgets.Layout(width="340px")
+    return widgets.Layout(width="350px")
 
 
 def _steps(description: str, options: tuple[Any, ...], value: Any, digits: str = "g") -> Any:
@@ -40,6 +42,16 @@ def _steps(description: str, options: tuple[Any, ...], value: Any, digits: str =
         continuous_update=True,
         style=_STYLE,
         layout=_layout(),
+    )
+
+
+def _buttons(options: list[tuple[str, str]], value: str) -> Any:
+    """A row of buttons, one of them pressed. Their own words say what they choose."""
+    return widgets.ToggleButtons(
+        options=options,
+        value=value,
+        style={"button_width": "110px"},
+        layout=widgets.Layout(margin="0 24px"),
     )
 
 
@@ -67,14 +79,19 @@ def target_slider(value: float) -> Any:
     return _steps("target", TARGETS, value)
 
 
+def learning_rate_slider(value: float) -> Any:
+    """Learning rate, in quarter decades."""
+    return _steps("learning rate", LEARNING_RATES, value)
+
+
+def optimiser_buttons(value: str) -> Any:
+    """Which optimiser trains."""
+    return _buttons([("SGD", "sgd"), ("Adam", "adam")], value)
+
+
 def update_buttons(value: str) -> Any:
     """Which of the two updates is shown."""
-    return widgets.ToggleButtons(
-        options=[(f"{name} update", name) for name in UPDATES],
-        value=value,
-        style={"button_width": "110px"},
-        layout=widgets.Layout(margin="0 24px"),
-    )
+    return _buttons([(f"{name} update", name) for name in UPDATES], value)
 
 
 #: One kind of control for one setting, in the order in which they are shown.
@@ -82,7 +99,9 @@ CONTROLS: dict[str, Callable[[Any], Any]] = {
     "rank": rank_slider,
     "alpha": alpha_slider,
     "noise": noise_slider,
+    "learning_rate": learning_rate_slider,
     "target": target_slider,
+    "optimiser": optimiser_buttons,
     "update": update_buttons,
 }
 
@@ -253,3 +272,16 @@ def rank_measures() -> Explorer:
 def energy_triangle() -> Explorer:
     """Notebook 05: kept and missed as the legs of a right triangle."""
     return Explorer(figures.EnergyTriangle(), rank=8, noise=0.01)
+
+
+def training_run() -> Explorer:
+    """Notebook 06: train both scalings at one rank, live."""
+    return Explorer(
+        figures.TrainingRun(),
+        rank=16,
+        alpha=16,
+        noise=0.01,
+        learning_rate=0.001,
+        optimiser="adam",
+        update="facts",
+    )

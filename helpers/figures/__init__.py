@@ -4,19 +4,25 @@ from .errors import ErrorOverRank, ErrorPlane
 from .picture import Picture
 from .scales import ReaderMismatch, ScaleOverRank
 from .spectra import EnergyTriangle, RankMeasures, SpectrumEnergyError
+from .training import FirstStep, OneRate, RateFan, RatesOverRank, TrainingRun
 from .updates import Layers, NoiseSweep, SpectrumUnderNoise, TwoUpdates
 
 __all__ = [
     "EnergyTriangle",
     "ErrorOverRank",
     "ErrorPlane",
+    "FirstStep",
     "Layers",
     "NoiseSweep",
+    "OneRate",
     "Picture",
     "RankMeasures",
+    "RateFan",
+    "RatesOverRank",
     "ReaderMismatch",
     "ScaleOverRank",
     "SpectrumEnergyError",
     "SpectrumUnderNoise",
+    "TrainingRun",
     "TwoUpdates",
 ]

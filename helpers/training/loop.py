@@ -1,0 +1,206 @@
+"""Training B and A by hand-written gradients, many runs at once.
+
+dW = s B A, G = dL/d(dW), and by the chain rule
+
+    dL/dB = s G A^T        dL/dA = s B^T G
+
+B starts at zero and A at random, as in LoRA (Hu et al. 2021, arXiv:2106.09685).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .. import validation
+from ..validation import Array
+from .losses import Loss, squared_norm
+from .optimisers import optimiser as make_optimiser
+
+#: A run whose loss passes this many times its first loss is stopped: it diverged.
+BLOW_UP = 1e6
+#: Runs that share one matrix product. More would leave the processor's cache.
+BATCH = 8
+#: What is recorded at every step.
+SERIES = ("loss", "progress", "norm", "gradient_A", "gradient_B")
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened in one or many runs, at steps 0 (before training) to T.
+
+    `...` is the shape of the runs, () for a single one. From the step at which a run
+    diverged on, all its series are inf: no NaN, and a log axis simply stops there.
+
+    Attributes
+    ----------
+    loss : (..., T + 1) array
+    progress : (..., T + 1) array
+        <dW, M> / ||M||_F^2: 0 at the start, 1 when all of the target is learned.
+    norm : (..., T + 1) array
+        ||dW||_F.
+    gradient_A, gradient_B : (..., T + 1) arrays
+        Frobenius norms of the gradients.
+    diverged_at : (...) int array
+        The step at which a run diverged, -1 where it did not.
+    A, B : (..., r, k) and (..., d, r) arrays
+        The factors at the end; those of a diverged run are zero.
+    target_norm : float
+        ||M||_F.
+    """
+
+    loss: Array
+    progress: Array
+    norm: Array
+    gradient_A: Array
+    gradient_B: Array
+    diverged_at: NDArray[np.int64]
+    A: Array
+    B: Array
+    target_norm: float
+
+    @property
+    def error(self) -> Array:
+        """(..., T + 1): ||dW - M||_F / ||M||_F, from the norm and the progress."""
+        finite = np.isfinite(self.norm)
+        norm, progress = (np.where(finite, x, 0.0) for x in (self.norm, self.progress))
+        squared = (norm / self.target_norm) ** 2 - 2 * progress + 1
+        return np.where(finite, np.sqrt(np.maximum(squared, 0.0)), np.inf)
+
+    @property
+    def diverged(self) -> NDArray[np.bool_]:
+        """Which runs diverged."""
+        return self.diverged_at >= 0
+
+
+def gradients(loss: Loss, A: Array, B: Array, multiplier: float | Array) -> tuple[Array, ...]:
+    """One forward and one backward pass through dW = s B A.
+
+    Parameters
+    ----------
+    loss : MatrixLoss or DataLoss
+    A : (..., r, k) array
+    B : (..., d, r) array
+    multiplier : float or array that broadcasts against A and B
+        s.
+
+    Returns
+    -------
+    value : (...) array
+        L.
+    update : (..., d, k) array
+        dW.
+    gradient_A : (..., r, k) array
+        s B^T G.
+    gradient_B : (..., d, r) array
+        s G A^T.
+    """
+    scaled_B = multiplier * B
+    update = scaled_B @ A
+    value, G = loss.evaluate(update)
+    return value, update, scaled_B.swapaxes(-1, -2) @ G, multiplier * (G @ A.swapaxes(-1, -2))
+
+
+def train(
+    loss: Loss,
+    A: ArrayLike,
+    multiplier: ArrayLike,
+    learning_rate: ArrayLike,
+    optimiser: str = "adam",
+    steps: int = 100,
+) -> History:
+    """Train B from zero and A from where it is given, on the full loss.
+
+    The leading axes of `A`, `multiplier` and `learning_rate` broadcast: each element
+    is one run, and a run's numbers do not depend on the others it shares a call with
+    (up to rounding).
+
+    Parameters
+    ----------
+    loss : MatrixLoss or DataLoss
+    A : (..., r, k) array
+        Where A starts, see `start_A`. It is not changed.
+    multiplier : float or (...) array
+        s, above 0: ``scaling.scale(alpha, rank, scaling)``.
+    learning_rate : float or (...) array
+        eta, above 0.
+    optimiser : "sgd" or "adam"
+    steps : int
+        T, at least 1.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range or the shapes disagree.
+    """
+    d, k = loss.target.shape
+    A = np.asarray(A, dtype=np.float64)
+    if A.ndim < 2 or A.shape[-1] != k or not np.all(np.isfinite(A)):
+        raise ValueError(f"A must be finite and of shape (..., r, {k}), got shape {A.shape}")
+    rank = validation.integer(
+        "rank (rows of A)", A.shape[-2], 1, min(d, k), " (the smaller side of the update)"
+    )
+    multiplier = validation.positive_array("multiplier", multiplier)
+    learning_rate = validation.positive_array("learning_rate", learning_rate)
+    steps = validation.integer("steps", steps, 1)
+    make_optimiser(optimiser)
+    try:
+        runs = np.broadcast_shapes(A.shape[:-2], multiplier.shape, learning_rate.shape)
+    except ValueError:
+        raise ValueError(
+            f"A's leading axes {A.shape[:-2]}, multiplier {multiplier.shape} and "
+            f"learning_rate {learning_rate.shape} must broadcast"
+        ) from None
+    A = np.broadcast_to(A, (*runs, rank, k)).reshape(-1, rank, k)
+    s, eta = (np.broadcast_to(x, runs).reshape(-1, 1, 1) for x in (multiplier, learning_rate))
+    batches = [
+        _train_batch(loss, A[i : i + BATCH], s[i : i + BATCH], eta[i : i + BATCH], optimiser, steps)
+        for i in range(0, len(A), BATCH)
+    ]
+    whole = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    shaped = {name: part.reshape(runs + part.shape[1:]) for name, part in whole.items()}
+    return History(**shaped, target_norm=float(np.linalg.norm(loss.target)))
+
+
+def _train_batch(
+    loss: Loss, A: Array, s: Array, eta: Array, name: str, steps: int
+) -> dict[str, Any]:
+    """Train runs along the first axis; `History` names what comes back."""
+    target = loss.target.ravel()
+    count, rank, _ = A.shape
+    A, B = A.copy(), np.zeros((count, len(loss.target), rank))
+    final_A, final_B = np.zeros_like(A), np.zeros_like(B)
+    series = np.full((len(SERIES), count, steps + 1), np.inf)
+    diverged_at = np.full(count, -1)
+    optimiser_A, optimiser_B = make_optimiser(name), make_optimiser(name)
+    running = np.arange(count)
+    limit = BLOW_UP * loss.evaluate(np.zeros(loss.target.shape))[0]
+    # Overflow is what divergence is; it is recorded, not warned about.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for step in range(steps + 1):
+            value, update, gradient_A, gradient_B = gradients(loss, A, B, s)
+            kept = value <= limit  # False for NaN as well
+            if not kept.all():
+                diverged_at[running[~kept]] = step
+                running, value, update = running[kept], value[kept], update[kept]
+                gradient_A, gradient_B = gradient_A[kept], gradient_B[kept]
+                A, B, s, eta = A[kept], B[kept], s[kept], eta[kept]
+                optimiser_A.keep(kept)
+                optimiser_B.keep(kept)
+                if running.size == 0:
+                    break
+            progress = update.reshape(len(running), -1) @ target / (target @ target)
+            sizes = (np.sqrt(squared_norm(array)) for array in (update, gradient_A, gradient_B))
+            series[:, running, step] = value, progress, *sizes
+            if step < steps:
+                A -= eta * optimiser_A.direction(gradient_A)
+                B -= eta * optimiser_B.direction(gradient_B)
+    final_A[running], final_B[running] = A, B
+    return dict(zip(SERIES, series), diverged_at=diverged_at, A=final_A, B=final_B)

@@ -1,0 +1,177 @@
+"""Training at every rank and learning rate, with both scalings from the same starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .. import validation
+from ..scaling import SCALINGS, scale
+from ..validation import Array
+from .loop import History, train
+from .losses import Loss
+from .start import start_A
+
+
+def compare(
+    loss: Loss,
+    rank: int,
+    alpha: float,
+    learning_rate: ArrayLike,
+    optimiser: str = "adam",
+    seeds: Sequence[int] = (0,),
+    steps: int = 100,
+    start: str = "kaiming",
+) -> History:
+    """Train one rank under both scalings, from the same starting A for each seed.
+
+    Parameters
+    ----------
+    loss : MatrixLoss or DataLoss
+    rank : int
+        r, between 1 and the smaller side of the target.
+    alpha : float, above 0
+    learning_rate : float or (L,) array, above 0
+    optimiser, steps : see `train`
+    seeds : whole numbers
+        Each draws its own A.
+    start : see `start_A`
+
+    Returns
+    -------
+    History with runs of shape (2, L, K): scaling (as in `SCALINGS`), rate, seed.
+    """
+    d, k = loss.target.shape
+    rank = validation.integer("rank", rank, 1, min(d, k), " (the smaller side of the update)")
+    if len(seeds) == 0:
+        raise ValueError("seeds must hold at least one seed, got none")
+    A = [start_A(np.random.RandomState(seed), rank, k, start) for seed in seeds]
+    multiplier = np.array([scale(alpha, rank, scaling) for scaling in SCALINGS])
+    rates = np.atleast_1d(validation.positive_array("learning_rate", learning_rate))
+    return train(loss, A, multiplier[:, None, None], rates[:, None], optimiser, steps)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Losses of all runs of a sweep. Axes: S scalings, R ranks, L rates, K seeds, steps.
+
+    Attributes
+    ----------
+    ranks : (R,) int array
+    learning_rates : (L,) array, rising
+    loss : (S, R, L, K, T + 1) array
+        inf from the step at which a run diverged.
+    error : (S, R, L, K, T + 1) array
+        ||dW - M||_F / ||M||_F, the error relative to the target.
+    floor : (R,) array
+        The smallest loss that the rank allows.
+    """
+
+    ranks: NDArray[np.int64]
+    learning_rates: Array
+    loss: Array
+    error: Array
+    floor: Array
+
+    @property
+    def diverged(self) -> NDArray[np.bool_]:
+        """(S, R, L, K): which runs diverged."""
+        return np.isinf(self.loss[..., -1])
+
+    def unlearned(self, step: int = -1) -> Array:
+        """(S, R, L, K): how much of what the rank can learn is left to learn.
+
+        (loss - floor) / (loss at step 0 - floor): 1 at the start, 0 at the best that
+        the rank allows, so that ranks can be compared. inf for a diverged run.
+        """
+        floor = self.floor[:, None, None]
+        return np.maximum(self.loss[..., step] - floor, 0) / (self.loss[..., 0] - floor)
+
+    def tuned(self, step: int = -1) -> Array:
+        """(S, R): what is left unlearned at the best rate (mean over seeds)."""
+        return self.unlearned(step).mean(axis=-1).min(axis=-1)
+
+    def shared(self, step: int = -1) -> tuple[Array, Array]:
+        """(S,), (S,): the one rate that serves all ranks best, and what it leaves.
+
+        What it leaves is what is unlearned (mean over seeds) at the rank that it serves
+        worst. Small if the scaling lets one learning rate carry over from rank to rank.
+        """
+        worst = self.unlearned(step).mean(axis=-1).max(axis=1)
+        return self.learning_rates[worst.argmin(axis=-1)], worst.min(axis=-1)
+
+    def needed_rate(self, left: float = 0.1, step: int = -1) -> Array:
+        """(S, R, K): the smallest rate that leaves at most `left` unlearned.
+
+        Interpolated between neighbours on the grid, in both logarithms. NaN where no
+        rate does, or where already the smallest on the grid does.
+        """
+        left = validation.number("left", left, 0, 1, above=True)
+        remaining = np.moveaxis(self.unlearned(step), 2, -1)
+        enough = remaining <= left
+        after = np.argmax(enough, axis=-1)
+        found = enough.any(axis=-1) & (after > 0)
+        before = np.maximum(after - 1, 0)
+        high, low = (
+            np.take_along_axis(remaining, i[..., None], axis=-1)[..., 0] for i in (before, after)
+        )
+        log_rate = np.log(self.learning_rates)
+        result = np.full(found.shape, np.nan)
+        # A floor reached exactly has no logarithm; 1e-12 is as good as there.
+        over, under = np.log(high[found]), np.log(np.maximum(low[found], 1e-12))
+        part = (over - np.log(left)) / (over - under)
+        first, last = log_rate[before[found]], log_rate[after[found]]
+        result[found] = np.exp(first + part * (last - first))
+        return result
+
+    def diverging_rate(self) -> Array:
+        """(S, R, K): the smallest rate on the grid that diverged; inf where none did."""
+        rates = self.learning_rates[:, None]
+        return np.where(self.diverged, rates, np.inf).min(axis=2)
+
+
+def sweep(
+    loss: Loss,
+    ranks: Sequence[int],
+    learning_rates: ArrayLike,
+    optimiser: str = "adam",
+    alpha: float = 16,
+    seeds: Sequence[int] = (0, 1, 2),
+    steps: int = 100,
+    start: str = "kaiming",
+) -> Sweep:
+    """`compare` at every rank and learning rate.
+
+    The runs of one rank share their matrix products; ranks take turns, because
+    padding them to one shape would cost more than it saves (see bench/training.py).
+
+    Parameters
+    ----------
+    loss : MatrixLoss or DataLoss
+    ranks : (R,) whole numbers, between 1 and the smaller side of the target
+    learning_rates : float or (L,) array, above 0 and rising
+    optimiser, alpha, seeds, steps, start : as for `compare`
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    """
+    high = min(loss.target.shape)
+    rank_array = np.atleast_1d(
+        validation.rank_array("ranks", ranks, high, " (the smaller side of the update)")
+    )
+    rates = np.atleast_1d(validation.positive_array("learning_rates", learning_rates))
+    if rates.ndim != 1 or np.any(np.diff(rates) <= 0):
+        raise ValueError(f"learning_rates must rise, got {learning_rates!r}")
+    runs = [compare(loss, int(r), alpha, rates, optimiser, seeds, steps, start) for r in rank_array]
+    return Sweep(
+        rank_array,
+        rates,
+        np.stack([run.loss for run in runs], axis=1),
+        np.stack([run.error for run in runs], axis=1),
+        loss.floor(rank_array),
+    )
