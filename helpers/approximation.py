@@ -73,7 +73,9 @@ def energy_split(singular_values: ArrayLike) -> tuple[Array, Array]:
         Entry r - 1 belongs to rank r. `missed` is summed from the small end, so
         it is exactly 0 at full rank instead of a rounding error.
     """
-    squared = validation.singular_values("singular_values", singular_values) ** 2
+    values = validation.singular_values("singular_values", singular_values)
+    # Only ratios matter; without the division very large or small values would overflow.
+    squared = (values / values[0]) ** 2
     total = squared.sum()
     missed = np.append(np.cumsum(squared[:0:-1])[::-1], 0.0)
     return np.cumsum(squared) / total, missed / total
@@ -118,8 +120,10 @@ def error_plane(
     -------
     (R, K) array
     """
-    ranks = np.atleast_1d(np.asarray(ranks))[:, None]
-    alphas = np.atleast_1d(np.asarray(alphas))[None, :]
+    high = len(validation.singular_values("singular_values", singular_values))
+    note = " (the smaller side of the update)"
+    ranks = np.atleast_1d(validation.rank_array("ranks", ranks, high, note))[:, None]
+    alphas = np.atleast_1d(validation.positive_array("alphas", alphas))[None, :]
     return scaled_error(singular_values, ranks, scaling_rules.scale(alphas, ranks, scaling))
 
 

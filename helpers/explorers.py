@@ -26,11 +26,11 @@ UPDATES = ("facts", "style")
 #: A quarter of a decade apart.
 LEARNING_RATES = tuple(float(f"{10 ** (power / 4):.2g}") for power in range(-16, 1))
 
-_STYLE = {"description_width": "80px"}
+_STYLE = {"description_width": "92px"}
 
 
 def _layout() -> widgets.Layout:
-    return widgets.Layout(width="350px")
+    return widgets.Layout(width="360px")
 
 
 def _steps(description: str, options: tuple[Any, ...], value: Any, digits: str = "g") -> Any:

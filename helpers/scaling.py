@@ -70,7 +70,10 @@ def equivalent_alpha(
     alpha/sqrt(r) to alpha/r (baking an rsLoRA adapter for a reader that knows
     only alpha/r): alpha sqrt(r). Arguments as for `scale`.
     """
-    return alpha_for_scale(scale(alpha, rank, scaling), new_rank, new_scaling)
+    multiplier = scale(alpha, rank, scaling)
+    validation.choice("new_scaling", new_scaling, SCALINGS)
+    new_rank = validation.rank_array("new_rank", new_rank)
+    return alpha_for_scale(multiplier, new_rank, new_scaling)
 
 
 def rank_at_scale_one(alpha: ArrayLike, scaling: str = STANDARD) -> Array:
@@ -86,4 +89,6 @@ def reader_ratio(rank: ArrayLike, trained: str, reader: str) -> Array:
     1 where they agree; 1 / sqrt(r) for an rsLoRA adapter read with alpha/r;
     sqrt(r) the other way round. alpha cancels.
     """
+    validation.choice("trained", trained, SCALINGS)
+    validation.choice("reader", reader, SCALINGS)
     return scale(1.0, rank, reader) / scale(1.0, rank, trained)

@@ -57,8 +57,9 @@ def participation_ratio(singular_values: ArrayLike) -> float:
 def rank_for_energy(singular_values: ArrayLike, target: float) -> int:
     """Smallest rank whose captured energy is at least `target`, in (0, 1]."""
     target = validation.number("target", target, 0, 1, above=True)
+    # A target that is met exactly counts as met, whatever 1 - target rounds to.
     missed = energy_split(singular_values)[1]
-    return int(np.argmax(missed <= 1 - target)) + 1
+    return int(np.argmax(missed <= 1 - target + 1e-15)) + 1
 
 
 def rank_for_error(singular_values: ArrayLike, target: float) -> int:

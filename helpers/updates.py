@@ -139,7 +139,6 @@ def article_updates() -> dict[str, SimulatedUpdate]:
     return drawn
 
 
-@lru_cache(maxsize=64)
 def article_singular_values(name: str, noise: float = ARTICLE_NOISE) -> Array:
     """Singular values (64,) of an article update at a noise level, read-only.
 
@@ -148,6 +147,11 @@ def article_singular_values(name: str, noise: float = ARTICLE_NOISE) -> Array:
     Raises ValueError for a name other than "style" or "facts" or negative noise.
     """
     name = validation.choice("name", name, ("style", "facts"))
+    return _singular_values(name, validation.number("noise", noise, 0))
+
+
+@lru_cache(maxsize=64)
+def _singular_values(name: str, noise: float) -> Array:
     values = np.linalg.svd(article_updates()[name].matrix(noise), compute_uv=False)
     values.setflags(write=False)
     return values

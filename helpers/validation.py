@@ -19,6 +19,15 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def _numbers(value: ArrayLike, kinds: str = "iuf") -> Array | None:
+    """`value` as an array of real numbers, or None: no text, truth value or ragged list."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        return None
+    return array if array.dtype.kind in kinds else None
+
+
 def integer(name: str, value: Any, low: int, high: int | None = None, note: str = "") -> int:
     """Return `value` as an int in [low, high] or raise a ValueError that names it."""
     try:
@@ -48,26 +57,18 @@ def number(
 
 def positive_array(name: str, value: ArrayLike) -> Array:
     """Return `value` as a float array whose entries are finite and above 0."""
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        array = np.empty(0)
-    if array.size == 0 or not np.all(np.isfinite(array)) or not np.all(array > 0):
+    array = _numbers(value)
+    if array is None or array.size == 0 or not np.all(np.isfinite(array) & (array > 0)):
         raise ValueError(f"{name} must be finite and above 0, got {_shown(value)}")
-    return array
+    return array.astype(np.float64)
 
 
 def rank_array(
     name: str, value: ArrayLike, high: int | None = None, note: str = ""
 ) -> NDArray[np.int64]:
     """Return `value` as an int array with entries in [1, high]."""
-    raw = np.asarray(value)
-    if (
-        raw.size == 0
-        or raw.dtype.kind not in "iu"
-        or raw.min() < 1
-        or (high is not None and raw.max() > high)
-    ):
+    raw = _numbers(value, "iu")
+    if raw is None or raw.size == 0 or raw.min() < 1 or (high is not None and raw.max() > high):
         allowed = f"between 1 and {high}{note}" if high is not None else "at least 1"
         raise ValueError(f"{name} must be a whole number {allowed}, got {_shown(value)}")
     return raw.astype(np.int64)
@@ -75,10 +76,9 @@ def rank_array(
 
 def matrix(name: str, value: ArrayLike) -> Array:
     """Return `value` as a finite 2-D float array."""
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be a 2-D array of numbers, got {_shown(value)}") from None
+    array = _numbers(value)
+    if array is None:
+        raise ValueError(f"{name} must be a 2-D array of numbers, got {_shown(value)}")
     if array.ndim != 2 or array.size == 0:
         raise ValueError(
             f"{name} must be a 2-D array with at least one row and column, got shape {array.shape}"
@@ -88,7 +88,7 @@ def matrix(name: str, value: ArrayLike) -> Array:
         raise ValueError(
             f"{name} must hold finite numbers only, got {bad} that are NaN or infinite"
         )
-    return array
+    return array.astype(np.float64, copy=False)
 
 
 def singular_values(name: str, value: ArrayLike) -> Array:
@@ -96,10 +96,9 @@ def singular_values(name: str, value: ArrayLike) -> Array:
 
     At least one entry must be above 0: an update of zero has no relative error.
     """
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be a 1-D array of numbers, got {_shown(value)}") from None
+    array = _numbers(value)
+    if array is None:
+        raise ValueError(f"{name} must be a 1-D array of numbers, got {_shown(value)}")
     if array.ndim != 1 or array.size == 0:
         raise ValueError(f"{name} must be a 1-D array, got shape {array.shape}")
     if not np.all(np.isfinite(array)) or np.any(array < 0) or np.any(np.diff(array) > 0):
@@ -108,7 +107,7 @@ def singular_values(name: str, value: ArrayLike) -> Array:
         )
     if array[0] == 0:
         raise ValueError(f"{name} must have at least one entry above 0, got {_shown(value)}")
-    return array
+    return array.astype(np.float64, copy=False)
 
 
 def shape(name: str, value: Any) -> tuple[int, int]:

@@ -1,13 +1,20 @@
 """What holds for every test: the package is importable, global randomness stays untouched."""
 
+import os
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
+
+# So that a failing assert in these shows its values, as in the tests themselves.
+pytest.register_assert_rewrite("support", "figure_support", "training_figure_support")
+
+# Threads only slow a 64 x 64 SVD down, five times on a busy machine. This has to be
+# said before NumPy is imported, so nothing above imports it.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # The same examples on every machine and every run, and no deadline on a busy one.
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=60)
@@ -17,6 +24,8 @@ settings.load_profile("repeatable")
 @pytest.fixture(autouse=True)
 def global_random_state_is_untouched():
     """No helper may draw from, or seed, NumPy's global stream."""
+    import numpy as np
+
     before = np.random.get_state()
     yield
     after = np.random.get_state()

@@ -6,6 +6,8 @@ from urllib.parse import unquote
 
 import nbformat
 
+from helpers import article, explorers
+
 FOLDER = Path(__file__).parent.parent / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -90,7 +92,7 @@ def prose(source):
     for pattern in (FENCE, CODE_SPAN, MATH):
         source = pattern.sub(" ", source)
     source = LINK.sub("]", source)
-    source = re.sub(r"https?://\S+|arXiv:\S+", " ", source, flags=re.I)
+    source = re.sub(r"https?://\S+|arXiv:\S+|\b\d{4}\.\d{5}\b", " ", source, flags=re.I)
     source = re.sub(r"<[^>]*>", " ", source)
     return re.sub(r"^(#+\s+)\d+(\.\d+)*\.?\s", r"\1", source, flags=re.M)
 
@@ -105,7 +107,13 @@ def decimals(text):
 def stored_numbers(notebook):
     """Every decimal number that an output shows."""
     shown = "\n".join(text for output in outputs(notebook) for text in texts(output))
-    return decimals(re.sub(r"<[^>]*>", " ", shown))
+    return {float(number) for number in decimals(re.sub(r"<[^>]*>", " ", shown))}
+
+
+def quotable_numbers():
+    """What prose may name without showing it: a slider's stops, and what others reported."""
+    reported = {value for claim in article.CLAIMS for value in claim.values}
+    return {*explorers.NOISES, *explorers.TARGETS, *explorers.LEARNING_RATES} | reported
 
 
 def sentence_with(number, text):
@@ -117,10 +125,11 @@ def sentence_with(number, text):
 
 def numbers_without_a_source(notebook):
     """(number, sentence) for each decimal in the prose that no output shows."""
-    shown, missing = stored_numbers(notebook), []
+    known, missing = stored_numbers(notebook) | quotable_numbers(), []
     for cell in markdown_cells(notebook):
         text = prose(cell.source)
-        missing += [(n, sentence_with(n, text)) for n in sorted(decimals(text) - shown)]
+        unknown = sorted(number for number in decimals(text) if float(number) not in known)
+        missing += [(number, sentence_with(number, text)) for number in unknown]
     return missing
 
 

@@ -29,6 +29,10 @@ def smallest_rank(values, target, power=2, start=1):
     )
 
 
+def gradient_of_B(G, A, scale):
+    return scale * G @ A.T
+
+
 RIGHT = {
     "01-1": 131072,
     "01-2": 32,
@@ -41,7 +45,12 @@ RIGHT = {
     "04-3": 128,
     "05-1": smallest_rank,
     "05-2": math.sqrt(0.72),
+    "06-1": 4,
+    "06-2": 0.5,
+    "06-3": gradient_of_B,
 }
+
+FUNCTIONS = [key for key, answer in RIGHT.items() if callable(answer)]
 
 #: Each slip that the checks know, and words of the explanation it must get.
 SLIPS = [
@@ -82,6 +91,17 @@ SLIPS = [
     ("05-2", 0.72, "its square root"),
     ("05-2", math.sqrt(0.28), "the kept part"),
     ("05-2", 0.28, "the captured energy itself"),
+    ("06-1", 2, "enters twice under SGD"),
+    ("06-1", 16, "one power of r comes back"),
+    ("06-1", 0.25, "how the progress changes"),
+    ("06-2", 2, "how the progress changes"),
+    ("06-2", 0.25, "enters once, not twice"),
+    ("06-2", 1, "the answer for alpha/r"),
+    ("06-3", lambda G, A, scale: gradient_of_B(G, A, 1), "the scale is missing"),
+    ("06-3", lambda *given: -gradient_of_B(*given), "points the other way"),
+    ("06-3", lambda *given: gradient_of_B(*given).T, "the shape of B, (5, 2), got (2, 5)"),
+    ("06-3", lambda *given: 2 * gradient_of_B(*given), "another gradient"),
+    ("06-3", 0.5, "the function itself"),
 ]
 
 
@@ -94,7 +114,7 @@ def known_keys():
 
 def test_an_unknown_key_lists_the_known_ones():
     assert set(known_keys()) == set(RIGHT)
-    with pytest.raises(ValueError, match="key must be one of 01-1.*got '1-1'"):
+    with pytest.raises(ValueError, match=r"key must be one of 01-1.*got '1-1'"):
         exercises.check("1-1", 1)
 
 
@@ -137,13 +157,13 @@ def test_a_non_answer_is_incorrect_and_raises_nothing(key, answer):
     assert result.message.startswith(("Not yet: ", "Your answer could not be checked: "))
 
 
-@pytest.mark.parametrize("key", ["03-1", "05-1"])
+@pytest.mark.parametrize("key", FUNCTIONS)
 def test_an_error_in_the_learners_function_is_shown(key):
     message = exercises.check(key, broken).message
     assert "ZeroDivisionError: the learner's own" in message
 
 
-@pytest.mark.parametrize("key", ["03-1", "05-1"])
+@pytest.mark.parametrize("key", FUNCTIONS)
 @pytest.mark.parametrize("returned", [None, "x", np.ones(3)], ids=repr)
 def test_a_function_that_returns_no_number(key, returned):
     result = exercises.check(key, lambda *given: returned)

@@ -87,7 +87,7 @@ def test_draws_come_in_the_documented_order():
 
 def test_global_random_state_is_neither_read_nor_set():
     updates.article_updates.cache_clear()
-    updates.article_singular_values.cache_clear()
+    updates._singular_values.cache_clear()
     before = np.random.get_state()
     first = updates.article_updates()["facts"].matrix()
     updates.simulate(np.random.default_rng(1))
