@@ -47,7 +47,7 @@ lint: $(VENV)/.testing
 	$(BIN)/mypy
 
 test-unit: $(VENV)/.testing
-	$(BIN)/python -m pytest -q -n 2 tests --ignore=tests/browser
+	$(BIN)/python -m pytest -q -n 2 --dist=loadfile tests --ignore=tests/browser
 
 test-notebooks: $(VENV)/.testing
 	$(BIN)/python $(NBVAL) $(NOTEBOOKS)

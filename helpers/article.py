@@ -152,15 +152,18 @@ def _judge(claim: Claim) -> Finding:
         return Finding(claim, rounded, REPRODUCES, "")
     if "error" in claim.quantity:
         return Finding(claim, rounded, DIFFERS, _closest_column(claim))
-    return Finding(claim, rounded, *_among_the_first_ten(claim))
+    if "singular value" in claim.quantity:
+        return Finding(claim, rounded, *_among_the_first_ten(claim))
+    return Finding(claim, rounded, DIFFERS, "")
 
 
 def _among_the_first_ten(claim: Claim) -> tuple[str, str]:
     """Do reported singular values at least occur, in places further on?"""
     ten = np.round(QUANTITIES[claim.quantity](np.arange(1, 11)), claim.decimals)
     if set(claim.values) <= {float(value) for value in ten}:
-        return HALF, "all three occur among the first ten, but not as the first three"
-    return DIFFERS, f"four values stand out, the fifth is noise: {ten[4]:.1f}"
+        return HALF, "all of them occur among the first ten, but not in these places"
+    gone = [f"{value:g}" for value in claim.values if value not in ten]
+    return DIFFERS, f"{' and '.join(gone)} do not occur among the first ten"
 
 
 def _closest_column(claim: Claim) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -54,10 +55,9 @@ def _number(
         return abs(value - target) <= tolerance * max(abs(target), 1e-12)
 
     def checked(answer: Any) -> str:
-        try:
-            value = float(answer)
-        except (TypeError, ValueError):
-            return f"a number is asked for, got {type(answer).__name__}."
+        if not isinstance(answer, (Real, np.number)) or not np.isfinite(float(answer)):
+            return f"a finite number is asked for, got {answer!r}."
+        value = float(answer)
         if close(value, expected):
             return ""
         for slip, explanation in slips.items():

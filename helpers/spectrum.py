@@ -55,7 +55,10 @@ def participation_ratio(singular_values: ArrayLike) -> float:
 
 
 def rank_for_energy(singular_values: ArrayLike, target: float) -> int:
-    """Smallest rank whose captured energy is at least `target`, in (0, 1]."""
+    """Smallest rank whose captured energy is at least `target`, in (0, 1].
+
+    To rounding: a component with less than 1e-15 of the energy cannot be asked for.
+    """
     target = validation.number("target", target, 0, 1, above=True)
     # A target that is met exactly counts as met, whatever 1 - target rounds to.
     missed = energy_split(singular_values)[1]
@@ -63,7 +66,7 @@ def rank_for_energy(singular_values: ArrayLike, target: float) -> int:
 
 
 def rank_for_error(singular_values: ArrayLike, target: float) -> int:
-    """Smallest rank whose best relative error is at most `target`, in [0, 1)."""
+    """Smallest rank whose best relative error is at most `target`, in [0, 1]."""
     target = validation.number("target", target, 0, 1)
     return int(np.argmax(truncation_error(singular_values) <= target)) + 1
 

@@ -7,8 +7,10 @@ values between them, and a little noise everywhere.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType, ModuleType
 from typing import Any, Protocol
 
 import numpy as np
@@ -106,7 +108,8 @@ def simulate(
     ValueError
         If any other argument is out of range.
     """
-    if not callable(getattr(generator, "standard_normal", None)):
+    if isinstance(generator, ModuleType) or not hasattr(generator, "standard_normal"):
+        # numpy.random itself could draw, but from a stream that everybody shares.
         raise TypeError(
             "generator must be a numpy.random.RandomState or Generator, "
             f"got {type(generator).__name__}"
@@ -122,7 +125,7 @@ def simulate(
 
 
 @lru_cache(maxsize=1)
-def article_updates() -> dict[str, SimulatedUpdate]:
+def article_updates() -> Mapping[str, SimulatedUpdate]:
     """The article's two updates, ``{"style": ..., "facts": ...}``, drawn in its order.
 
     ``article_updates()["style"].matrix()`` is the article's style matrix bit for
@@ -136,7 +139,7 @@ def article_updates() -> dict[str, SimulatedUpdate]:
     for update in drawn.values():
         for array in (update.U, update.singular_values, update.V, update.unit_noise):
             array.setflags(write=False)
-    return drawn
+    return MappingProxyType(drawn)
 
 
 def article_singular_values(name: str, noise: float = ARTICLE_NOISE) -> Array:
@@ -150,7 +153,7 @@ def article_singular_values(name: str, noise: float = ARTICLE_NOISE) -> Array:
     return _singular_values(name, validation.number("noise", noise, 0))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _singular_values(name: str, noise: float) -> Array:
     values = np.linalg.svd(article_updates()[name].matrix(noise), compute_uv=False)
     values.setflags(write=False)

@@ -106,7 +106,7 @@ def test_lines_keep_the_colours_of_the_palette(picture, first):
 READERS_TASTE = [
     "dark_background",
     {"font.size": 22, "lines.linewidth": 9, "figure.dpi": 50, "savefig.dpi": 50,
-     "savefig.transparent": True, "axes.grid": False},
+     "savefig.transparent": True, "axes.grid": False, "path.simplify": False},
 ]  # fmt: skip
 
 

@@ -1,4 +1,5 @@
 # Every notebook opens with this cell: it finds the code of the series, or fetches it on Colab.
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ if folder is None:
         "The folder `helpers` of the series is not here. Get the whole series, not this one "
         "file, and open the notebook from its own folder."
     )
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # quickest for matrices as small as ours
 sys.path.insert(0, str(folder))
 import helpers
 

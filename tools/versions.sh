@@ -33,7 +33,7 @@ check() { # name, constraints, python versions
     echo "$name: $("$folder/bin/python" --version), $(grep -c == "$constraints") versions pinned"
     "$folder/bin/python" -m pytest --nbval --nbval-cell-timeout=120 -p no:cacheprovider -q \
         -n 2 --dist=loadfile notebooks/*.ipynb
-    "$folder/bin/python" -m pytest -q -n 2 -p no:cacheprovider tests --ignore=tests/browser
+    "$folder/bin/python" -m pytest -q -n 2 --dist=loadfile -p no:cacheprovider tests --ignore=tests/browser
 }
 
 check oldest tests/versions/oldest.txt 3.10 3.11

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
-from matplotlib import style
+from matplotlib import rc_context, style
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -54,6 +54,9 @@ _RC = {
     "lines.linewidth": 1.8,
     "lines.markersize": 6,
 }
+#: Settings that Matplotlib reads at every draw; the reader's own must not matter.
+_DRAWING: Any = {"path.simplify": True, "path.simplify_threshold": 1 / 9,
+                            "agg.path.chunksize": 0}  # fmt: skip
 
 
 class Picture(ABC):
@@ -145,8 +148,9 @@ class Picture(ABC):
                 self.canvas.draw()
             self._pixels = self.canvas.copy_from_bbox(self.figure.bbox)
         self.canvas.restore_region(self._pixels)
-        for artist in self.moving:
-            self.figure.draw_artist(artist)
+        with rc_context(_DRAWING):
+            for artist in self.moving:
+                self.figure.draw_artist(artist)
         pixels = Image.fromarray(np.asarray(self.canvas.buffer_rgba())).convert("RGB")
         if self._palette is None:
             self._palette = _palette(pixels)
@@ -182,7 +186,7 @@ def caption(description: str) -> str:
 
 
 def _palette(pixels: Image.Image) -> Image.Image:
-    """256 colours: the project's own, exactly, and the rest from the picture."""
+    """256 colours: the project's own, and the rest from the picture."""
     ours = [to_rgb(colour) for colour in (*COLOURS.values(), GREY, "white", "black")]
     reduced = pixels.quantize(256 - len(ours), Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     colours = (reduced.getpalette() or [])[: 3 * (256 - len(ours))]

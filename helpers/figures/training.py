@@ -139,9 +139,10 @@ class OneRate(Picture):
                 f"alpha/sqrt(r)"
             )
         spread = max(float(np.ptp(errors, axis=-1).max()) for errors in numbers["errors"].values())
+        rates = listed([f"{rate:g} ({NAMES[name]})" for name, rate in runs.FIXED_RATE.items()])
         return (
-            f"The {numbers['update']} update after {runs.FIXED_STEPS} steps at one learning rate "
-            f"and alpha {runs.ALPHA}: {said[0]}; {said[1]}. Each point is the mean of "
+            f"The {numbers['update']} update after {runs.FIXED_STEPS} steps at learning rates of "
+            f"{rates} and alpha {runs.ALPHA}: {said[0]}; {said[1]}. Each point is the mean of "
             f"{len(runs.SEEDS)} seeds, the dashes are the seeds, at most {spread:.2f} apart."
         )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import approximation, spectrum, updates
+from .. import spectrum, updates
 from ..validation import Array
 from .picture import COLOURS, GREY, HEAT, MARKERS, Picture, listed, ticks
 
@@ -15,6 +15,13 @@ NAMES = ("style", "facts")
 INDEX = np.arange(1, 65)
 #: The noise levels that a sweep is drawn at.
 SWEEP = np.linspace(0, 0.4, 41)
+
+
+@lru_cache(maxsize=32)
+def _factors(name: str, noise: float) -> tuple[Array, Array, Array]:
+    """SVD of an article update at a noise level, kept: rank sliders reuse it."""
+    U, S, Vt = np.linalg.svd(updates.article_updates()[name].matrix(noise))
+    return U, S, Vt
 
 
 class TwoUpdates(Picture):
@@ -43,11 +50,10 @@ class TwoUpdates(Picture):
     def numbers(rank: int = 4, noise: float = 0.01) -> dict[str, Any]:
         matrices, errors = {}, {}
         for name, update in updates.article_updates().items():
+            U, S, Vt = _factors(name, noise)
             matrices[name, "update"] = update.matrix(noise)
-            B, A = approximation.factor(matrices[name, "update"], rank)
-            matrices[name, "kept"] = B @ A
-            values = updates.article_singular_values(name, noise)
-            errors[name] = float(spectrum.truncation_error(values)[rank - 1])
+            matrices[name, "kept"] = (U[:, :rank] * S[:rank]) @ Vt[:rank]
+            errors[name] = float(spectrum.truncation_error(S)[rank - 1])
         return {"rank": rank, "noise": noise, "matrices": matrices, "errors": errors}
 
     def place(self, numbers: dict[str, Any]) -> str:
@@ -60,13 +66,6 @@ class TwoUpdates(Picture):
             f"Rank {rank} keeps {B + A} numbers (B has {B}, A has {A}) in place of {64 * 64}. At "
             f"noise {numbers['noise']:g} they rebuild {listed(said)}."
         )
-
-
-@lru_cache(maxsize=32)
-def _factors(name: str, noise: float) -> tuple[Array, Array, Array]:
-    """SVD of an article update at a noise level, kept: rank sliders reuse it."""
-    U, S, Vt = np.linalg.svd(updates.article_updates()[name].matrix(noise))
-    return U, S, Vt
 
 
 class Layers(Picture):
