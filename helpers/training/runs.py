@@ -25,10 +25,7 @@ FIXED_STEPS = 200
 
 #: A few ranks over learning rates from too small to too large, half a decade apart.
 GRID_RANKS = (1, 4, 16, 64)
-GRID_RATES = {
-    "sgd": tuple(10.0 ** np.arange(-3.5, 0.6, 0.5)),
-    "adam": tuple(10.0 ** np.arange(-4.0, 0.6, 0.5)),
-}
+GRID_RATES = dict.fromkeys(OPTIMISERS, tuple(10.0 ** np.arange(-3.5, 0.6, 0.5)))
 GRID_STEPS = 100
 
 

@@ -13,6 +13,13 @@ window.probe = {
     await window.jupyterapp.commands.execute("notebook:run-all-cells");
   },
 
+  // A promise that never settles would hold the tests for ever.
+  within: (seconds, promise) =>
+    Promise.race([
+      promise,
+      new Promise((_, reject) => setTimeout(() => reject(Error("too slow")), 1000 * seconds)),
+    ]),
+
   cells: () =>
     window.probe
       .panel()
@@ -21,7 +28,7 @@ window.probe = {
         source: cell.model.sharedModel.getSource(),
         tags: cell.model.getMetadata("tags") ?? [],
         count: cell.model.executionCount,
-        pending: cell.model.executionState !== "idle",
+        pending: cell.model.executionState === "running",
         outputs: cell.model.outputs.toJSON(),
       })),
 
@@ -42,8 +49,8 @@ window.probe = {
       const buttons = part.matches(".widget-toggle-buttons");
       return {
         part: buttons ? part.querySelector("button") : part,
-        buttons: [...group.querySelectorAll("button")],
-        name: group.querySelector("label").innerText,
+        buttons,
+        name: group.querySelector("label").innerText || "buttons",
         value: buttons
           ? part.querySelector(".mod-active").innerText.trim()
           : group.querySelector(".widget-readout").innerText,
@@ -55,12 +62,26 @@ window.probe = {
       (button) => button.innerText === "Reset",
     ),
 
+  async digest(image) {
+    for (;;) {
+      const source = image.src;
+      try {
+        await image.decode();
+        const bytes = await (await fetch(source)).arrayBuffer();
+        const digest = await crypto.subtle.digest("SHA-256", bytes);
+        return [...new Uint8Array(digest)].map((byte) => byte.toString(16)).join("");
+      } catch (error) {
+        if (image.src === source) throw error; // else it was replaced while being read
+      }
+    }
+  },
+
   async state(index) {
     const box = window.probe.explorers()[index];
     const images = [...box.querySelectorAll("img")];
     const alert = box.querySelector("[role=alert]");
     const state = {
-      controls: window.probe.controls(index).map(({ name, value }) => ({ name, value })),
+      controls: window.probe.controls(index).map(({ part, ...said }) => said),
       words: box.querySelector(".widget-html p")?.innerText ?? "",
       alert: alert && alert.getBoundingClientRect().height > 0 ? alert.innerText : "",
       broken: box.querySelector(".jupyter-widgets-error-widget") !== null,
@@ -69,10 +90,7 @@ window.probe = {
       size: [],
     };
     if (images.length === 1) {
-      await images[0].decode();
-      const bytes = await (await fetch(images[0].src)).arrayBuffer();
-      const digest = await crypto.subtle.digest("SHA-256", bytes);
-      state.picture = [...new Uint8Array(digest)].map((b) => b.toString(16)).join("");
+      state.picture = await window.probe.digest(images[0]);
       const { width, height } = images[0].getBoundingClientRect();
       state.size = [width, height];
     }

@@ -1,0 +1,127 @@
+"""From a key press to the changed picture on the page, in a real JupyterLab.
+
+    python -m bench.browser [--json FILE]
+
+The same sliders, moved by the same keys, once on our explorer of the error over rank
+and once on `interact` with all drawn anew. Both take turns, so that both meet the same
+machine. A press counts until the browser has decoded the new picture.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import nbformat
+from playwright.sync_api import Page, sync_playwright
+
+from tests.browser import lab
+
+from . import interact
+from .report import arguments, save, summary, table
+
+USUAL = inspect.getsource(interact).replace("from __future__ import annotations\n", "")
+CELLS = [
+    'import sys\nsys.path.insert(0, "..")\nfrom helpers import explorers',
+    "explorers.error_over_rank()",
+    f"""{USUAL}
+import ipywidgets
+
+def show(**settings):
+    redraw(**settings)
+    plt.show()
+
+_ = ipywidgets.interact(
+    show,
+    rank=explorers.rank_slider(8),
+    alpha=explorers.alpha_slider(16),
+    noise=explorers.noise_slider(0.01),
+)
+""",
+]
+WAYS = ("explorer", "interact")
+#: Which slider, which key, how often; each noise level comes for the first time.
+TURNS = [
+    ("rank", "ArrowRight", 10), ("alpha", "ArrowLeft", 6), ("noise", "ArrowRight", 10),
+    ("rank", "ArrowRight", 10), ("alpha", "ArrowRight", 12), ("rank", "ArrowLeft", 10),
+]  # fmt: skip
+SLIDERS = ("rank", "alpha", "noise")
+
+WATCH = """
+(way) => {
+  window.watching?.abort();
+  window.watching = new AbortController();
+  const { signal } = window.watching;
+  const area = document.querySelectorAll(".jp-OutputArea:has(.widget-hslider)")[way];
+  window.handles = [...area.querySelectorAll(".noUi-handle")];
+  let shown = area.querySelector("img").src;
+  let pressed, done;
+  document.addEventListener("keydown", (event) => {
+    pressed = event.timeStamp;
+    window.taken = new Promise((resolve) => (done = resolve));
+  }, { capture: true, signal });
+  const observer = new MutationObserver(async () => {
+    const image = area.querySelector("img");  // interact takes it away before it brings another
+    if (!image || image.src === shown) return;
+    shown = image.src;
+    await image.decode();
+    done(performance.now() - pressed);
+  });
+  observer.observe(area, { subtree: true, childList: true, attributes: true });
+  signal.addEventListener("abort", () => observer.disconnect());
+}
+"""
+
+
+def press(page: Page, key: str) -> float:
+    """Press a key; seconds until the picture has changed."""
+    page.keyboard.press(key)
+    taken = page.evaluate("probe.within(20, window.taken)")
+    page.wait_for_timeout(100)  # whatever else the change sets off is over
+    return taken / 1000
+
+
+def measure(page: Page) -> dict[str, dict[str, list[float]]]:
+    """Seconds for every press, by way and slider."""
+    taken: dict[str, Any] = {way: {slider: [] for slider in SLIDERS} for way in WAYS}
+    for slider, key, count in TURNS:
+        for number, way in enumerate(WAYS):
+            page.evaluate(WATCH, number)
+            page.evaluate("number => window.handles[number].focus()", SLIDERS.index(slider))
+            press(page, key)  # the first after a change of way is not counted
+            taken[way][slider] += [press(page, key) for _ in range(count - 1)]
+    return taken
+
+
+def main() -> None:
+    options = arguments(__doc__)
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+    )
+    with sync_playwright() as playwright, lab.Server() as server:
+        nbformat.write(notebook, server.root / "notebooks" / "bench.ipynb")
+        page = server.open(server.context(lab.launch(playwright)), "bench.ipynb")
+        if wrong := lab.failed(lab.run(page)):
+            raise RuntimeError(wrong)
+        page.wait_for_function("document.querySelectorAll('.jp-OutputArea img').length === 2")
+        taken = measure(page)
+    rows = []
+    for slider in (*SLIDERS, "all"):
+        each = {
+            way: summary(
+                [t for name in SLIDERS if slider in (name, "all") for t in taken[way][name]]
+            )
+            for way in WAYS
+        }
+        row: dict[str, Any] = {"slider": slider, "n": each["explorer"]["n"]}
+        for way in WAYS:
+            row |= {f"{way} median": each[way]["median_ms"], f"{way} p95": each[way]["p95_ms"]}
+        row["ratio"] = each["interact"]["median_ms"] / each["explorer"]["median_ms"]
+        rows.append(row)
+    table("Key press to changed picture, ms:", rows)
+    save(options.json, {"browser": rows})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Every notebook in a real JupyterLab: it runs, and every control moves its picture."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import lab
+import pytest
+
+
+class Opened(NamedTuple):
+    """A notebook that has been run: its page and its code cells."""
+
+    page: Any
+    cells: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module", params=lab.notebooks())
+def opened(request: pytest.FixtureRequest, server: lab.Server, context: Any) -> Iterator[Opened]:
+    page = server.open(context, request.param)
+    yield Opened(page, lab.run(page))
+    server.close(page)
+
+
+def mentions(words: str, value: str) -> bool:
+    """Whether the words say what the control says: 0.9 as 90 %, "facts update" as Facts."""
+    try:
+        wanted = {value, f"{100 * float(value):g}"}
+    except ValueError:
+        wanted = {value.split()[0]}
+    return any(re.search(rf"(?i)(?<![\w.]){re.escape(each)}(?!\.?\w)", words) for each in wanted)
+
+
+def test_it_runs_without_errors_or_warnings(opened: Opened) -> None:
+    assert lab.failed(opened.cells) == []
+    counts = [cell["count"] for cell in opened.cells if cell["source"]]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+def test_every_control_moves_picture_and_words(opened: Opened) -> None:
+    for explorer in lab.Explorer.all(opened.page):
+        start = explorer.state()
+        for number in range(len(start["controls"])):
+            explorer.focus(number, by_tab=number > 0)
+        for number, control in enumerate(start["controls"]):
+            explorer.focus(number)
+            if control["buttons"]:
+                keys = ("Enter", "Tab", "Space", "Shift+Tab", "Enter")
+            else:
+                keys = ("Home", "ArrowRight", "End", "ArrowLeft")
+            for place, key in enumerate(keys):
+                press(explorer, number, key, start["size"], may_stay=place == 0 or "Tab" in key)
+            explorer.reset()
+            explorer.until(lambda now, start=start: now == start, "Reset does not restore it")
+
+
+def press(explorer: lab.Explorer, number: int, key: str, size: list[float], may_stay: bool) -> None:
+    """Press a key on a control: its value changes, and all else follows."""
+    before = explorer.state()
+    old = before["controls"][number]["value"]
+    explorer.page.keyboard.press(key)
+    new = explorer.state()["controls"][number]["value"]
+    name = f"{before['controls'][number]['name']} from {old} to {new} by {key}"
+    if new == old:
+        assert may_stay, name
+        return
+    after = explorer.until(
+        lambda now: (
+            now["alert"]
+            or (now["picture"] != before["picture"] and now["words"] != before["words"])
+        ),
+        f"{name}: no new picture and words",
+    )
+    assert not after["alert"], f"{name}: {after['alert']}"
+    assert mentions(after["words"], new), f"{name}: {after['words']}"
+    assert after["images"] == 1, name
+    assert after["size"] == size, name
