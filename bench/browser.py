@@ -3,8 +3,9 @@
     python -m bench.browser [--json FILE]
 
 The same sliders, moved by the same keys, once on our explorer of the error over rank
-and once on `interact` with all drawn anew. Both take turns, so that both meet the same
-machine. A press counts until the browser has decoded the new picture.
+and once on `interact` with all drawn anew, each in a notebook of its own. Both take
+turns, so that both meet the same machine. A press counts until the browser has decoded
+the new picture.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import inspect
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from tests.browser import lab
 
@@ -21,10 +22,10 @@ from . import interact
 from .report import arguments, save, summary, table
 
 USUAL = inspect.getsource(interact).replace("from __future__ import annotations\n", "")
-CELLS = [
-    'import sys\nsys.path.insert(0, "..")\nfrom helpers import explorers',
-    "explorers.error_over_rank()",
-    f"""{USUAL}
+START = 'import sys\nsys.path.insert(0, "..")\nfrom helpers import explorers'
+WAYS = {
+    "explorer": "explorers.error_over_rank()",
+    "interact": f"""{USUAL}
 import ipywidgets
 
 def show(**settings):
@@ -38,8 +39,7 @@ _ = ipywidgets.interact(
     noise=explorers.noise_slider(0.01),
 )
 """,
-]
-WAYS = ("explorer", "interact")
+}
 #: Which slider, which key, how often; each noise level comes for the first time.
 TURNS = [
     ("rank", "ArrowRight", 10), ("alpha", "ArrowLeft", 6), ("noise", "ArrowRight", 10),
@@ -48,27 +48,22 @@ TURNS = [
 SLIDERS = ("rank", "alpha", "noise")
 
 WATCH = """
-(way) => {
-  window.watching?.abort();
-  window.watching = new AbortController();
-  const { signal } = window.watching;
-  const area = document.querySelectorAll(".jp-OutputArea:has(.widget-hslider)")[way];
+() => {
+  const area = document.querySelector(".jp-OutputArea:has(.widget-hslider)");
   window.handles = [...area.querySelectorAll(".noUi-handle")];
   let shown = area.querySelector("img").src;
   let pressed, done;
   document.addEventListener("keydown", (event) => {
     pressed = event.timeStamp;
     window.taken = new Promise((resolve) => (done = resolve));
-  }, { capture: true, signal });
-  const observer = new MutationObserver(async () => {
+  }, { capture: true });
+  new MutationObserver(async () => {
     const image = area.querySelector("img");  // interact takes it away before it brings another
     if (!image || image.src === shown) return;
     shown = image.src;
     await image.decode();
     done(performance.now() - pressed);
-  });
-  observer.observe(area, { subtree: true, childList: true, attributes: true });
-  signal.addEventListener("abort", () => observer.disconnect());
+  }).observe(area, { subtree: true, childList: true, attributes: true });
 }
 """
 
@@ -81,12 +76,27 @@ def press(page: Page, key: str) -> float:
     return taken / 1000
 
 
-def measure(page: Page) -> dict[str, dict[str, list[float]]]:
+def opened(server: lab.Server, context: BrowserContext, way: str) -> Page:
+    """A notebook with this way alone, run and watched."""
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in (START, WAYS[way])],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+    )
+    nbformat.write(notebook, server.root / "notebooks" / f"{way}.ipynb")
+    page = server.open(context, f"{way}.ipynb")
+    if wrong := lab.failed(lab.run(page)):
+        raise RuntimeError(wrong)
+    page.wait_for_selector(".jp-OutputArea img")
+    page.evaluate(WATCH)
+    return page
+
+
+def measure(pages: dict[str, Page]) -> dict[str, dict[str, list[float]]]:
     """Seconds for every press, by way and slider."""
     taken: dict[str, Any] = {way: {slider: [] for slider in SLIDERS} for way in WAYS}
     for slider, key, count in TURNS:
-        for number, way in enumerate(WAYS):
-            page.evaluate(WATCH, number)
+        for way, page in pages.items():
+            page.bring_to_front()
             page.evaluate("number => window.handles[number].focus()", SLIDERS.index(slider))
             press(page, key)  # the first after a change of way is not counted
             taken[way][slider] += [press(page, key) for _ in range(count - 1)]
@@ -95,17 +105,9 @@ def measure(page: Page) -> dict[str, dict[str, list[float]]]:
 
 def main() -> None:
     options = arguments(__doc__)
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
-    )
     with sync_playwright() as playwright, lab.Server() as server:
-        nbformat.write(notebook, server.root / "notebooks" / "bench.ipynb")
-        page = server.open(server.context(lab.launch(playwright)), "bench.ipynb")
-        if wrong := lab.failed(lab.run(page)):
-            raise RuntimeError(wrong)
-        page.wait_for_function("document.querySelectorAll('.jp-OutputArea img').length === 2")
-        taken = measure(page)
+        context = server.context(lab.launch(playwright))
+        taken = measure({way: opened(server, context, way) for way in WAYS})
     rows = []
     for slider in (*SLIDERS, "all"):
         each = {

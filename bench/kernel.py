@@ -7,26 +7,29 @@ Times depend on the machine and on what else it does; ratios within a run less s
 
 from __future__ import annotations
 
+import inspect
 import os
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-from helpers import approximation, explorers, scaling, updates  # isort: skip  (sets threads)
 import matplotlib.pyplot as plt
 import numpy as np
 from IPython.core.pylabtools import print_figure
+
+from helpers import approximation, explorers, scaling, updates
 
 from . import interact
 from .report import arguments, save, summary, table
 
 ALPHAS = np.geomspace(1, 256, 60)
 SIZES = (64, 128, 256, 512, 1024, 2048)
-EXPLORERS = (
-    explorers.two_updates, explorers.spectrum_under_noise, explorers.noise_sweep,
-    explorers.error_over_rank, explorers.error_plane, explorers.scale_over_rank,
-    explorers.reader_mismatch, explorers.spectrum_energy_error, explorers.rank_measures,
-)  # fmt: skip
+EXPLORERS = [
+    factory
+    for factory in vars(explorers).values()
+    if inspect.isfunction(factory) and factory.__annotations__.get("return") == "Explorer"
+]
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -104,6 +107,14 @@ def exponents(rows: list[dict[str, float]]) -> dict[str, float]:
     }
 
 
+def forget() -> None:
+    """Drop what helpers keeps of its factorisations, as if a noise level came first now."""
+    for module in [module for name, module in sys.modules.items() if name.startswith("helpers.")]:
+        for kept in vars(module).values():
+            if hasattr(kept, "cache_clear") and kept is not updates.article_updates:
+                kept.cache_clear()
+
+
 def interact_redraw(settings: dict[str, Any]) -> None:
     """What `interact` does for one step, to the PNG of the inline backend."""
     known = {name: settings[name] for name in ("rank", "alpha", "noise") if name in settings}
@@ -123,8 +134,8 @@ def sliders() -> list[dict[str, Any]]:
         for name, control in explorer.controls.items():
             ours, theirs = [], []
             for i, value in enumerate(values(control, 40)):
-                if name == "noise":  # as if each level came for the first time
-                    updates.article_singular_values.cache_clear()
+                if name == "noise":
+                    forget()
                 ours.append(seconds(lambda c=control, v=value: setattr(c, "value", v)))
                 if i % 8 == 0:
                     theirs.append(seconds(lambda e=explorer: interact_redraw(e.settings)))

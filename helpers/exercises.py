@@ -55,6 +55,8 @@ def _number(
         return abs(value - target) <= tolerance * max(abs(target), 1e-12)
 
     def checked(answer: Any) -> str:
+        if isinstance(answer, np.ndarray) and answer.size == 1:
+            answer = answer.item()
         if not isinstance(answer, (Real, np.number)) or not np.isfinite(float(answer)):
             return f"a finite number is asked for, got {answer!r}."
         value = float(answer)
@@ -89,6 +91,8 @@ def _pair(expected: tuple[float, float], slip: str) -> Callable[[Any], str]:
 
 def _rank_six(answer: Any) -> str:
     """Exercise 02-1: a 32 x 48 update of true rank 6, free of noise."""
+    if isinstance(answer, updates.SimulatedUpdate):
+        return "that is the object; its method matrix(noise) gives the array."
     matrix = np.asarray(answer, dtype=float)
     if matrix.shape != (32, 48):
         return f"the update should have shape (32, 48), got {matrix.shape}."
@@ -184,18 +188,19 @@ _STYLE_WEAKEST = updates.STYLE["smallest"]
 
 _CHECKS: dict[str, Callable[[Any], str]] = {
     "01-1": _number(
-        2 * 16 * 4096,
+        8 * (4096 + 11008),
         {
-            16 * 4096: "that is one of the two factors: add the other.",
-            4096 * 4096: "that is the full update, not the adapter.",
-            16 * 4096 * 4096: "B and A are added up, not multiplied out.",
+            8 * 4096: "that is B alone: add A.",
+            8 * 11008: "that is A alone: add B.",
+            4096 * 11008: "that is the full update, not the adapter.",
+            8 * 4096 * 11008: "B and A are added up, not multiplied out.",
         },
     ),
     "01-2": _number(
-        32,
+        4096 * 1024 / (4096 + 1024),
         {
-            64: "at rank 64 the factors hold twice as many numbers as the update.",
-            16: "at rank 16 they hold half as many.",
+            1024: "that is the smaller side; B alone then holds as many numbers as the update.",
+            512: "that would be right for a 1024 x 1024 update; here B is four times as tall.",
         },
     ),
     "02-1": _rank_six,
@@ -217,11 +222,11 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
         },
     ),
     "04-1": _number(
-        float(scaling.equivalent_alpha(32, 16, scaling.STANDARD, 16, scaling.RSLORA)),
+        float(scaling.equivalent_alpha(96, 64, scaling.STANDARD, 64, scaling.RSLORA)),
         {
-            32: "the same alpha multiplies the scale by sqrt(16) = 4.",
-            128: "that goes the other way: it makes the scale larger, not equal.",
-            2: "that is the scale itself; alpha is the scale times sqrt(r).",
+            96: "the same alpha multiplies the scale by sqrt(64) = 8.",
+            768: "that goes the other way: it makes the scale larger, not equal.",
+            1.5: "that is the scale itself; alpha is the scale times sqrt(r).",
         },
     ),
     "04-2": _pair((0.5, 2**-0.5), "those are the inverses: the scale falls when the rank rises."),
@@ -245,7 +250,8 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
     "06-1": _number(
         4.0,
         {
-            2: "the scale enters twice under SGD, and the r rows once.",
+            1: "that is Adam's answer; under SGD the scale counts twice.",
+            2: "that keeps the gradient's norm; the progress falls twice as fast.",
             16: "the scale enters twice, but r rows add up: one power of r comes back.",
             0.25: "that is how the progress changes; the rate must make up for it.",
         },
@@ -254,8 +260,9 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
         0.5,
         {
             2: "that is how the progress changes; the rate must make up for it.",
-            0.25: "under Adam the scale enters once, not twice.",
-            1: "that is the answer for alpha/r.",
+            0.25: "the r rows add up to four times as much, but the scale falls to half.",
+            1: "so it would be with alpha/r, or if the scale counted twice; under Adam it counts "
+            "once, and it is alpha/sqrt(r) here.",
         },
     ),
     "06-3": _gradient_of_B,

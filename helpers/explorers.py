@@ -278,7 +278,7 @@ def training_run() -> Explorer:
     """Notebook 06: train both scalings at one rank, live."""
     return Explorer(
         figures.TrainingRun(),
-        rank=16,
+        rank=64,
         alpha=16,
         noise=0.01,
         learning_rate=0.001,

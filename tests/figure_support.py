@@ -93,6 +93,10 @@ def spectrum_under_noise(picture, noise):
     ]
 
 
+def in_words(items):
+    return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]]))
+
+
 def noise_sweep(picture, noise):
     values = article_spectra(noise)["style"][:5]
     agree_line(picture.points, [noise] * 5, picture.drawn["observed"], values)
@@ -112,9 +116,14 @@ def noise_sweep(picture, noise):
         np.testing.assert_allclose(curve.get_ydata(), np.where(above, pushed, 16 * fine), rtol=1e-9)
     np.testing.assert_allclose(curves[4].get_ydata(), 16 * fine, rtol=1e-12)
     said = [f"At noise {noise:g}", ", ".join(f"{value:.2f}" for value in values[:4])]
-    drowned = [f"{signal:g}" for signal in (5, 3.5, 2, 0.5) if signal <= 8 * noise]
-    said.append(f"to {8 * noise:.2f} leave no trace")
-    return [*said, " and ".join(drowned) if drowned else "none of the four"]
+    seen = [signal for signal in (5, 3.5, 2, 0.5) if signal > 8 * noise]
+    lost = [f"{signal:g}" for signal in (5, 3.5, 2, 0.5) if signal <= 8 * noise]
+    pushed = [signal + 64 * noise**2 / signal for signal in seen]
+    np.testing.assert_allclose(picture.drawn["predicted"], pushed, rtol=1e-9)
+    theory = f"theory puts the signals at {in_words([f'{value:.2f}' for value in pushed])}"
+    if lost:
+        theory += f"; lost without a trace {'are' if lost[1:] else 'is'} {in_words(lost)}"
+    return [*said, f"; {theory}. Signals up to {8 * noise:.2f} leave no trace in the spectrum."]
 
 
 def error_over_rank(picture, rank, alpha, noise):
@@ -291,7 +300,7 @@ EXPECTED = {
             {"rank": 5, "noise": 0.1, "update": "facts"},
         ],
     ),
-    "NoiseSweep": (noise_sweep, [{"noise": 0.1}, {"noise": 0.03}]),
+    "NoiseSweep": (noise_sweep, [{"noise": 0.1}, {"noise": 0.3}]),
     "RankMeasures": (rank_measures, [{"noise": 0.01}, {"noise": 0.25}]),
     "ReaderMismatch": (
         reader_mismatch,

@@ -12,6 +12,7 @@ from support import (
     article_spectra,
     error_by_hand,
     multiplier,
+    rebuilt,
 )
 
 from helpers import article
@@ -106,6 +107,11 @@ def test_reported_values_are_those_of_the_sources():
     assert reported[9, "facts error alpha/sqrt(r)"] == (0.894, 0.775, 0.585, 0.413, 0.199, 0.099)
 
 
+def missed_energy_by_hand(matrix, rank):
+    """1 - E_r, from the entries that the truncation leaves over."""
+    return np.sum((matrix - rebuilt(matrix, rank)) ** 2) / np.sum(matrix**2)
+
+
 def test_nearest_column_is_the_nearest():
     matrices = article_matrices()
     ranks = (2, 4, 8, 16, 32, 48)
@@ -115,10 +121,15 @@ def test_nearest_column_is_the_nearest():
             columns[f"{name} error {scaling}"] = [
                 error_by_hand(matrices[name], rank, multiplier(16, rank, scaling)) for rank in ranks
             ]
-        columns[f"{name} error scale 1"] = [
-            error_by_hand(matrices[name], rank, 1) for rank in ranks
+        best = [error_by_hand(matrices[name], rank, 1) for rank in ranks]
+        columns[f"{name} error scale 1"] = best
+        columns[f"{name} missed energy"] = [
+            missed_energy_by_hand(matrices[name], rank) for rank in ranks
         ]
-    for (number, _), finding in findings().items():
+        np.testing.assert_allclose(np.square(best), columns[f"{name} missed energy"], atol=1e-12)
+    assert len(columns) == 8
+    nearest_to = {}
+    for (number, quantity), finding in findings().items():
         if number in (8, 9):
             off = {
                 column: max(abs(np.subtract(values, finding.claim.values)))
@@ -126,6 +137,17 @@ def test_nearest_column_is_the_nearest():
             }
             nearest = min(off, key=off.get)
             assert f"{nearest}, is off by up to {off[nearest]:.3f}" in finding.remark
+            nearest_to[number, quantity] = nearest
+    assert nearest_to[8, "style error alpha/r"] == "style missed energy"
+    assert nearest_to[9, "facts error alpha/sqrt(r)"] == "facts missed energy"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_missed_energy_is_a_share_at_every_rank(name):
+    ranks = np.array([1, 2, 7, 33, 64])
+    expected = [missed_energy_by_hand(article_matrices()[name], rank) for rank in ranks]
+    measured = article.QUANTITIES[f"{name} missed energy"](ranks)
+    np.testing.assert_allclose(measured, expected, rtol=1e-9, atol=1e-12)
 
 
 def test_claims_6_and_7_say_where_the_reported_values_are():

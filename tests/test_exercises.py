@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from helpers import exercises
+from helpers import exercises, updates
 
 
 def rank_six(shape=(32, 48), rank=6, noise=0.0):
@@ -34,13 +34,13 @@ def gradient_of_B(G, A, scale):
 
 
 RIGHT = {
-    "01-1": 131072,
-    "01-2": 32,
+    "01-1": 8 * 4096 + 8 * 11008,
+    "01-2": 819.2,
     "02-1": rank_six(),
     "02-2": 0.0625,
     "03-1": closed_form,
     "03-2": math.sqrt(32),
-    "04-1": 8,
+    "04-1": 12,
     "04-2": (0.5, math.sqrt(0.5)),
     "04-3": 128,
     "05-1": smallest_rank,
@@ -54,16 +54,19 @@ FUNCTIONS = [key for key, answer in RIGHT.items() if callable(answer)]
 
 #: Each slip that the checks know, and words of the explanation it must get.
 SLIPS = [
-    ("01-1", 65536, "one of the two factors"),
-    ("01-1", 4096**2, "full update"),
-    ("01-1", 16 * 4096**2, "not multiplied out"),
-    ("01-1", 131072 * 1.1, "too large"),
+    ("01-1", 8 * 4096, "B alone: add A"),
+    ("01-1", 8 * 11008, "A alone: add B"),
+    ("01-1", 4096 * 11008, "the full update, not the adapter"),
+    ("01-1", 8 * 4096 * 11008, "not multiplied out"),
+    ("01-1", 120832 * 1.1, "too large"),
     ("01-1", 10, "too small"),
-    ("01-2", 64, "twice as many"),
-    ("01-2", 16, "half as many"),
+    ("01-2", 1024, "the smaller side; B alone"),
+    ("01-2", 512, "right for a 1024 x 1024 update"),
+    ("01-2", 820 * 1.1, "too large"),
     ("02-1", rank_six((48, 32)), "shape (32, 48), got (48, 32)"),
     ("02-1", rank_six(noise=0.01), "is the noise 0"),
     ("02-1", rank_six(rank=5), "should be 6, got 5"),
+    ("02-1", updates.article_updates()["style"], "its method matrix(noise) gives the array"),
     ("02-2", 0.5 / 16, "noise floor"),
     ("02-2", 0.5 / 64, "square root of 64, not with 64"),
     ("02-2", 0.5, "the signal itself"),
@@ -73,9 +76,9 @@ SLIPS = [
     ("03-1", 0.5, "the function itself"),
     ("03-2", 32, "the alpha for alpha/r"),
     ("03-2", 1024, "not the square"),
-    ("04-1", 32, "multiplies the scale by sqrt(16) = 4"),
-    ("04-1", 128, "the other way"),
-    ("04-1", 2, "the scale itself"),
+    ("04-1", 96, "multiplies the scale by sqrt(64) = 8"),
+    ("04-1", 768, "the other way"),
+    ("04-1", 1.5, "the scale itself"),
     ("04-2", (2, math.sqrt(2)), "inverses"),
     ("04-2", (math.sqrt(0.5), 0.5), "wrong order"),
     ("04-2", (0.4, math.sqrt(0.5)), "the first number is off"),
@@ -91,12 +94,13 @@ SLIPS = [
     ("05-2", 0.72, "its square root"),
     ("05-2", math.sqrt(0.28), "the kept part"),
     ("05-2", 0.28, "the captured energy itself"),
-    ("06-1", 2, "enters twice under SGD"),
+    ("06-1", 1, "Adam's answer; under SGD the scale counts twice"),
+    ("06-1", 2, "keeps the gradient's norm"),
     ("06-1", 16, "one power of r comes back"),
     ("06-1", 0.25, "how the progress changes"),
     ("06-2", 2, "how the progress changes"),
-    ("06-2", 0.25, "enters once, not twice"),
-    ("06-2", 1, "the answer for alpha/r"),
+    ("06-2", 0.25, "four times as much, but the scale falls to half"),
+    ("06-2", 1, "with alpha/r, or if the scale counted twice"),
     ("06-3", lambda G, A, scale: gradient_of_B(G, A, 1), "the scale is missing"),
     ("06-3", lambda *given: -gradient_of_B(*given), "points the other way"),
     ("06-3", lambda *given: gradient_of_B(*given).T, "the shape of B, (5, 2), got (2, 5)"),
@@ -141,6 +145,17 @@ def test_a_slip_is_explained(key, answer, words):
     assert words in result.message
 
 
+def test_the_answers_of_notebook_1_from_the_shapes():
+    """Both exercises are about B (4096 x r) and A (r x k), counted entry by entry."""
+    B, A = np.empty((4096, 8)), np.empty((8, 11008))
+    assert exercises.check("01-1", B.size + A.size).correct
+    full = np.empty((4096, 1024)).size
+    # One rank below the answer the factors are smaller than the update, one above larger.
+    assert 4096 * 819 + 819 * 1024 < full < 4096 * 820 + 820 * 1024
+    assert exercises.check("01-2", 819).correct
+    assert exercises.check("01-2", 820).correct
+
+
 def broken(*_):
     raise ZeroDivisionError("the learner's own")
 
@@ -148,9 +163,10 @@ def broken(*_):
 @pytest.mark.parametrize("key", RIGHT)
 @pytest.mark.parametrize(
     "answer",
-    [None, "forty-two", [], {}, object(), 1j, float("nan"), np.zeros((2, 2)), broken, np.empty(0)],
+    [None, "forty-two", [], {}, object(), 1j, float("nan"), np.zeros((2, 2)), broken, np.empty(0),
+     np.array(["x"]), np.array([None]), np.array([np.nan])],
     ids=lambda answer: type(answer).__name__,
-)
+)  # fmt: skip
 def test_a_non_answer_is_incorrect_and_raises_nothing(key, answer):
     result = exercises.check(key, answer)
     assert not result.correct
@@ -170,8 +186,19 @@ def test_a_function_that_returns_no_number(key, returned):
     assert not result.correct
 
 
-@pytest.mark.parametrize("key", [key for key in RIGHT if isinstance(RIGHT[key], (int, float))])
+NUMBERS = [key for key in RIGHT if isinstance(RIGHT[key], (int, float))]
+
+
+@pytest.mark.parametrize("key", NUMBERS)
 def test_rounded_answers_are_accepted(key):
     assert exercises.check(key, float(f"{RIGHT[key]:.3g}")).correct
     assert exercises.check(key, np.float64(RIGHT[key])).correct
     assert not exercises.check(key, 1.02 * RIGHT[key]).correct
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)], ids=str)
+@pytest.mark.parametrize("key", NUMBERS)
+def test_an_array_of_one_number_is_that_number(key, shape):
+    assert exercises.check(key, np.full(shape, RIGHT[key])).correct
+    assert not exercises.check(key, np.full(shape, 1.02 * RIGHT[key])).correct
+    assert "a finite number" in exercises.check(key, np.full(2, RIGHT[key])).message

@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
-from figure_support import EXPECTED
+from figure_support import EXPECTED, noise_sweep
 from IPython import display as ipython_display
 from matplotlib import style as mpl_style
 from matplotlib.colors import to_rgb
@@ -71,6 +71,25 @@ def test_drawn_arrays_and_the_sentence(name, picture, settings, which):
         assert part in picture.description
     assert picture.description.endswith(".")
     assert "nan" not in picture.description
+
+
+@pytest.mark.parametrize("noise", [0, 0.03, 0.4])
+def test_noise_sweep_at_its_ends_and_with_no_signal_lost(noise):
+    picture = figures.NoiseSweep().draw(noise=noise)
+    for part in noise_sweep(picture, noise):
+        assert part in picture.description
+    assert ("lost" in picture.description) is (noise == 0.4)
+
+
+def test_noise_sweep_with_all_signals_lost():
+    """Noise of 0.625 hides the largest signal, 5; the slider ends before, at 0.4."""
+    picture = figures.NoiseSweep().draw(noise=0.625)
+    assert len(picture.drawn["predicted"]) == 0
+    said = "theory sees no signal; lost without a trace are 5, 3.5, 2 and 0.5."
+    assert said in picture.description
+    almost = picture.draw(noise=0.62)
+    np.testing.assert_allclose(almost.drawn["predicted"], [5 + 64 * 0.62**2 / 5], rtol=1e-9)
+    assert "signals at 9.92; lost without a trace are 3.5, 2 and 0.5." in almost.description
 
 
 def test_png_follows_the_settings(picture, settings, first):

@@ -36,7 +36,7 @@ def central_difference(function, array, step=1e-5):
     return slope
 
 
-def plain_loop(loss, A, s, eta, optimiser, steps):
+def plain_loop(loss, A, s, eta, optimiser, steps, ratio_B=1.0):
     """Textbook training of one run: the oracle for the batched one."""
     M = loss.target
     A, B = A.copy(), np.zeros((M.shape[0], len(A)))
@@ -55,7 +55,7 @@ def plain_loop(loss, A, s, eta, optimiser, steps):
                 m[:] = 0.9 * m + 0.1 * g
                 v[:] = 0.999 * v + 0.001 * g * g
                 g = (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
-            parameter -= eta * g
+            parameter -= eta * (ratio_B if name == "B" else 1) * g
 
 
 # --- losses -------------------------------------------------------------------
@@ -245,6 +245,104 @@ def test_training_reaches_the_floor():
         floor = float(FACTS.floor(8))
         assert np.all(history.loss[..., -1] < 1.01 * floor)
         assert np.all(history.loss[..., -1] >= floor)
+
+
+# --- a learning rate of its own for B ------------------------------------------
+
+SERIES = ("loss", "progress", "norm")
+
+
+def small_start(rank=2):
+    return training.start_A(np.random.RandomState(7), rank, 5)
+
+
+@pytest.mark.parametrize("ratio", [0.25, 4.0])
+@pytest.mark.parametrize("optimiser", training.OPTIMISERS)
+@pytest.mark.parametrize("kind", ["matrix", "data"])
+def test_ratio_multiplies_the_rate_of_b_alone(optimiser, kind, ratio):
+    loss, A = some_loss(kind, 6, 5, seed=2), small_start()
+    history = training.train(loss, A, 1.5, 0.01, optimiser, 40, ratio)
+    losses, progress, A_end, B_end = plain_loop(loss, A, 1.5, 0.01, optimiser, 40, ratio)
+    np.testing.assert_allclose(history.loss, losses, rtol=1e-10)
+    np.testing.assert_allclose(history.progress, progress, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(history.A, A_end, rtol=1e-9)
+    np.testing.assert_allclose(history.B, B_end, rtol=1e-9)
+    assert abs(history.loss[-1] / training.train(loss, A, 1.5, 0.01, optimiser, 40).loss[-1] - 1) > (
+        0.01
+    )
+
+
+@pytest.mark.parametrize("ratio", [0.25, 4.0])
+def test_under_adam_the_scale_is_a_ratio_of_the_two_rates(ratio):
+    """(s, ratio c) and (c s, ratio 1) walk the same dW, up to Adam's epsilon."""
+    loss, A = some_loss("matrix", 6, 5), small_start()
+    by_ratio = training.train(loss, A, 1.5, 0.01, "adam", 60, ratio)
+    by_scale = training.train(loss, A, 1.5 * ratio, 0.01, "adam", 60)
+    for series in SERIES:
+        one, other = getattr(by_ratio, series), getattr(by_scale, series)
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-12)
+    np.testing.assert_allclose(by_ratio.A, by_scale.A, rtol=1e-5)
+    np.testing.assert_allclose(by_ratio.B, ratio * by_scale.B, rtol=1e-5)
+    assert by_ratio.loss[-1] < 0.5 * by_ratio.loss[0]
+
+
+@pytest.mark.parametrize("s", [0.25, 3.0])
+def test_under_sgd_the_scale_is_a_rate_and_a_size_of_the_start(s):
+    """(s, eta, A) and (1, s eta, sqrt(s) A) walk the same dW."""
+    loss, A = some_loss("matrix", 6, 5), small_start()
+    scaled = training.train(loss, A, s, 0.02, "sgd", 60)
+    plain = training.train(loss, np.sqrt(s) * A, 1.0, s * 0.02, "sgd", 60)
+    for series in SERIES:
+        one, other = getattr(scaled, series), getattr(plain, series)
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-14)
+    assert not scaled.diverged
+    assert scaled.loss[-1] < 0.9 * scaled.loss[0]
+
+
+@pytest.mark.parametrize("ratio", [0.25, 4.0])
+def test_under_sgd_a_ratio_is_a_rate_and_a_size_of_the_start(ratio):
+    """(eta, ratio c, A) and (sqrt(c) eta, ratio 1, c^(1/4) A) walk the same dW."""
+    loss, A = some_loss("matrix", 6, 5), small_start()
+    by_ratio = training.train(loss, A, 1.5, 0.02, "sgd", 60, ratio)
+    plain = training.train(loss, ratio**0.25 * A, 1.5, np.sqrt(ratio) * 0.02, "sgd", 60)
+    for series in SERIES:
+        one, other = getattr(by_ratio, series), getattr(plain, series)
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("optimiser", training.OPTIMISERS)
+def test_compare_hands_the_ratio_on(optimiser):
+    loss, rates, seeds = some_loss("matrix", 6, 5), [0.003, 0.01], (4, 5)
+    history = training.compare(loss, 3, 4, rates, optimiser, seeds, 20, "gaussian", 8.0)
+    for i, scaling in enumerate(SCALINGS):
+        for j, rate in enumerate(rates):
+            for m, seed in enumerate(seeds):
+                A = training.start_A(np.random.RandomState(seed), 3, 5, "gaussian")
+                s = float(scale(4, 3, scaling))
+                losses, *_ = plain_loop(loss, A, s, rate, optimiser, 20, 8.0)
+                np.testing.assert_allclose(history.loss[i, j, m], losses, rtol=1e-9)
+
+
+def test_a_ratio_of_one_is_the_default():
+    A = small_start()
+    loss = some_loss("matrix", 6, 5)
+    for optimiser in training.OPTIMISERS:
+        default = training.train(loss, A, 1.5, 0.01, optimiser, 20)
+        stated = training.train(loss, A, 1.5, 0.01, optimiser, 20, ratio_B=1)
+        np.testing.assert_array_equal(default.loss, stated.loss)
+        compared = training.compare(loss, 2, 4, 0.01, optimiser, steps=20)
+        np.testing.assert_array_equal(
+            compared.loss, training.compare(loss, 2, 4, 0.01, optimiser, steps=20, ratio_B=1).loss
+        )
+
+
+@pytest.mark.parametrize("ratio", [0, 0.0, -1, float("nan"), float("inf"), "2", None, True])
+def test_a_ratio_that_is_not_above_zero_is_named(ratio):
+    message = "ratio_B must be a finite number above 0, got"
+    with pytest.raises(ValueError, match=message):
+        training.train(FACTS, np.eye(4, 64), 1, 0.1, ratio_B=ratio)
+    with pytest.raises(ValueError, match=message):
+        training.compare(FACTS, 4, 16, 0.1, ratio_B=ratio)
 
 
 # --- starts -------------------------------------------------------------------

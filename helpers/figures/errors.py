@@ -89,6 +89,8 @@ class ErrorPlane(Picture):
     Settings: rank (1 to 64), alpha (1 to 256), noise (>= 0), update ("style" or "facts").
     """
 
+    colormap = "viridis_r"
+
     def build(self) -> None:
         panels = self.figure.subplots(1, 2, sharey=True)
         low, high = 0, np.log2(ALPHAS[-1])
@@ -101,7 +103,7 @@ class ErrorPlane(Picture):
             self.images[scaling] = self.moves(
                 ax.imshow(
                     np.ones((len(ALPHAS), len(RANKS))), origin="lower", aspect="auto",
-                    extent=(0.5, 64.5, low, high), cmap="viridis_r", norm=LogNorm(0.03, 30),
+                    extent=(0.5, 64.5, low, high), cmap=self.colormap, norm=LogNorm(0.03, 30),
                     interpolation="nearest",
                 )
             )  # fmt: skip

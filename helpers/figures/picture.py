@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
-from matplotlib import rc_context, style
+from matplotlib import colormaps, rc_context, style
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -77,6 +77,8 @@ class Picture(ABC):
     size: ClassVar[tuple[float, float]] = (8.8, 3.7)
     DPI: ClassVar[int] = 100
     STILL_DPI: ClassVar[int] = 150
+    #: The colour map of the picture's images, if it has any: kept whole when encoded.
+    colormap: ClassVar[str | None] = None
 
     def __init__(self) -> None:
         self.moving: list[Artist] = []
@@ -153,7 +155,7 @@ class Picture(ABC):
                 self.figure.draw_artist(artist)
         pixels = Image.fromarray(np.asarray(self.canvas.buffer_rgba())).convert("RGB")
         if self._palette is None:
-            self._palette = _palette(pixels)
+            self._palette = _palette(pixels, self.colormap)
         reduced = pixels.quantize(palette=self._palette, dither=Image.Dither.NONE)
         return _encode(reduced, compress_level=1)
 
@@ -164,7 +166,8 @@ class Picture(ABC):
             self.figure.savefig(buffer, format="png", dpi=self.STILL_DPI)
         self._pixels = None  # saving has drawn the moving artists over the canvas
         pixels = Image.open(buffer).convert("RGB")
-        return _encode(pixels.quantize(palette=_palette(pixels), dither=Image.Dither.NONE))
+        palette = _palette(pixels, self.colormap)
+        return _encode(pixels.quantize(palette=palette, dither=Image.Dither.NONE))
 
     def _ipython_display_(self) -> None:
         """Show the still picture and, under it, its description."""
@@ -185,9 +188,11 @@ def caption(description: str) -> str:
     return f'<p style="{look}">{html.escape(description)}</p>'
 
 
-def _palette(pixels: Image.Image) -> Image.Image:
-    """256 colours: the project's own, and the rest from the picture."""
+def _palette(pixels: Image.Image, colormap: str | None) -> Image.Image:
+    """256 colours: the project's own, those of a colour map, and the rest from the picture."""
     ours = [to_rgb(colour) for colour in (*COLOURS.values(), GREY, "white", "black")]
+    if colormap is not None:
+        ours += [to_rgb(colour) for colour in colormaps[colormap](np.linspace(0, 1, 160))]
     reduced = pixels.quantize(256 - len(ours), Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     colours = (reduced.getpalette() or [])[: 3 * (256 - len(ours))]
     # Averages near white would stain the background.

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from matplotlib.lines import Line2D
 
 from .. import training
 from ..scaling import RSLORA, SCALINGS, STANDARD, scale
@@ -130,13 +131,15 @@ class OneRate(Picture):
                 self.lines[optimiser, scaling].set_data(ranks, errors[i].mean(axis=-1))
                 for seed, line in enumerate(self.spreads[optimiser, scaling]):
                     line.set_data(ranks, errors[i, :, seed])
-            first, last = errors.mean(axis=-1)[:, 0], errors.mean(axis=-1)[:, -1]
-            best = errors.mean(axis=-1)[0].argmin()
-            turn = "" if best == len(ranks) - 1 else f" (lowest at rank {ranks[best]})"
+            mean = errors.mean(axis=-1)
+            ends = []
+            for i, scaling in enumerate(SCALINGS):
+                best = int(mean[i].argmin())
+                turn = "" if best == len(ranks) - 1 else f" (lowest at rank {ranks[best]})"
+                ends.append(f"to {mean[i, -1]:.2f} at rank 64 with {scaling}{turn}")
             said.append(
-                f"under {NAMES[optimiser]} the error goes from {first[0]:.2f} at rank 1 to "
-                f"{last[0]:.2f} at rank 64 with alpha/r{turn} and to {last[1]:.2f} with "
-                f"alpha/sqrt(r)"
+                f"under {NAMES[optimiser]} the error goes from {mean[0, 0]:.2f} at rank 1 "
+                f"{ends[0]} and {ends[1]}"
             )
         spread = max(float(np.ptp(errors, axis=-1).max()) for errors in numbers["errors"].values())
         rates = listed([f"{rate:g} ({NAMES[name]})" for name, rate in runs.FIXED_RATE.items()])
@@ -162,7 +165,7 @@ class RateFan(Picture):
             rates = runs.GRID_RATES[optimiser]
             for ax, scaling in zip(row, SCALINGS):
                 ax.set(title=f"{NAMES[optimiser]}, {LABELS[scaling]}", xscale="log",
-                       xlim=(rates[0] / 1.5, rates[-1] * 1.5), ylim=(0, 1.12))  # fmt: skip
+                       xlim=(rates[0] / 1.5, rates[-1] * 1.5), ylim=(0, 1.24))  # fmt: skip
                 ax.xaxis.set_ticks([], minor=True)
                 for i, rank in enumerate(runs.GRID_RANKS):
                     look: dict[str, Any] = {"color": RANK_COLOURS[i], "marker": RANK_MARKERS[i]}
@@ -198,9 +201,10 @@ class RateFan(Picture):
                     self.lines[optimiser, scaling, rank].set_data(
                         rates[~gone], np.minimum(each[~gone], 1.2)
                     )
-                    # The first rate that diverges; ranks that share it stand side by side.
-                    first = rates[gone][:1] * 1.12 ** (j - 1.5)
-                    self.tops[optimiser, scaling, rank].set_data(first, [1.06] * len(first))
+                    # The first rate that diverges; ranks that share it are stacked.
+                    first = rates[gone][:1]
+                    height = [1.19 - 0.045 * j] * len(first)
+                    self.tops[optimiser, scaling, rank].set_data(first, height)
         said = [
             f"{NAMES[optimiser]} leaves {100 * shared[0]:.1f} % at its worst rank with alpha/r and "
             f"{100 * shared[1]:.1f} % with alpha/sqrt(r)"
@@ -241,11 +245,11 @@ class RatesOverRank(Picture):
         panels[0].set_ylabel("learning rate")
         handles = [
             *(self.lines["sgd", scaling, "needed"] for scaling in SCALINGS),
-            self.lines["sgd", RSLORA, "diverges"],
-            self.lines["sgd", RSLORA, "limit"],
+            Line2D([], [], color=GREY, linestyle="", marker="x", markersize=8, markeredgewidth=2),
+            Line2D([], [], color=GREY, linestyle=":", linewidth=1.2),
         ]
-        labels = [*(LABELS[scaling] for scaling in SCALINGS), "diverges",
-                  r"SGD's limit, $1/(s\sigma_1)$"]  # fmt: skip
+        labels = [*(f"{LABELS[scaling]}: leaves 10 %" for scaling in SCALINGS), "diverges",
+                  r"$1/(s\sigma_1)$ (SGD)"]  # fmt: skip
         self.legend(handles, labels)
 
     @staticmethod
@@ -272,10 +276,11 @@ class RatesOverRank(Picture):
         ranks = np.array(runs.GRID_RANKS)
         for (optimiser, scaling), needed in numbers["needed"].items():
             self.lines[optimiser, scaling, "needed"].set_data(ranks, needed)
-            rates = numbers["diverges"][optimiser, scaling]
-            shown = np.where(np.isfinite(rates), rates, np.nan)
-            self.lines[optimiser, scaling, "diverges"].set_data(ranks, shown)
+            # Adam's steps are bounded: past its window it stops learning, it does not diverge.
             if optimiser == "sgd":
+                rates = numbers["diverges"][optimiser, scaling]
+                shown = np.where(np.isfinite(rates), rates, np.nan)
+                self.lines[optimiser, scaling, "diverges"].set_data(ranks, shown)
                 self.lines[optimiser, scaling, "limit"].set_data(ranks, numbers["limits"][scaling])
         said = [
             f"{round(slope, 1) + 0.0:.1f} for {NAMES[optimiser]} with {scaling}"

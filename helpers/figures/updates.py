@@ -31,6 +31,7 @@ class TwoUpdates(Picture):
     """
 
     size = (8.8, 2.4)
+    colormap = HEAT
 
     def build(self) -> None:
         panels = self.figure.subplots(1, 4)
@@ -75,6 +76,7 @@ class Layers(Picture):
     """
 
     size = (8.8, 3.2)
+    colormap = HEAT
     TITLES = ("layer r alone", "layers 1 to r together", "what is still missing")
 
     def build(self) -> None:
@@ -221,7 +223,9 @@ class NoiseSweep(Picture):
         return {
             "noise": noise,
             "observed": updates.article_singular_values("style", noise)[:5],
-            "predicted": spectrum.observed_singular_value(signal, shape, noise),
+            "predicted": spectrum.observed_singular_value(signal[signal > limit], shape, noise)
+            if np.any(signal > limit)
+            else np.empty(0),
             "limit": limit,
             "drowned": [float(value) for value in signal if value <= limit],
         }
@@ -231,10 +235,13 @@ class NoiseSweep(Picture):
         self.line.set_xdata([noise, noise])
         self.points.set_data([noise] * 5, numbers["observed"])
         drowned = numbers["drowned"]
-        names = listed([f"{value:g}" for value in drowned]) if drowned else "none of the four"
+        seen = [f"{value:.2f}" for value in numbers["predicted"]]
+        lost = [f"{value:g}" for value in drowned]
+        theory = f"theory puts the signals at {listed(seen)}" if seen else "theory sees no signal"
+        if lost:
+            theory += f"; lost without a trace {'is' if len(lost) == 1 else 'are'} {listed(lost)}"
         return (
             f"At noise {noise:g} the five largest singular values of style are "
-            f"{listed([f'{value:.2f}' for value in numbers['observed']])}; theory puts the four "
-            f"signals at {listed([f'{value:.2f}' for value in numbers['predicted']])}. Signals up "
-            f"to {numbers['limit']:.2f} leave no trace: that is {names}."
+            f"{listed([f'{value:.2f}' for value in numbers['observed']])}; {theory}. Signals up "
+            f"to {numbers['limit']:.2f} leave no trace in the spectrum."
         )

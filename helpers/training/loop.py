@@ -111,6 +111,7 @@ def train(
     learning_rate: ArrayLike,
     optimiser: str = "adam",
     steps: int = 100,
+    ratio_B: float = 1.0,
 ) -> History:
     """Train B from zero and A from where it is given, on the full loss.
 
@@ -130,6 +131,10 @@ def train(
     optimiser : "sgd" or "adam"
     steps : int
         T, at least 1.
+    ratio_B : float, above 0
+        The learning rate of B over that of A (LoRA+, Hayou et al. 2024,
+        arXiv:2402.12354). Under Adam the scale s is exactly such a ratio: s B takes
+        the place of B, and Adam's steps do not depend on the size of gradients.
 
     Returns
     -------
@@ -150,6 +155,7 @@ def train(
     multiplier = validation.positive_array("multiplier", multiplier)
     learning_rate = validation.positive_array("learning_rate", learning_rate)
     steps = validation.integer("steps", steps, 1)
+    ratio_B = validation.number("ratio_B", ratio_B, 0, above=True)
     make_optimiser(optimiser)
     try:
         runs = np.broadcast_shapes(A.shape[:-2], multiplier.shape, learning_rate.shape)
@@ -161,8 +167,8 @@ def train(
     A = np.broadcast_to(A, (*runs, rank, k)).reshape(-1, rank, k)
     s, eta = (np.broadcast_to(x, runs).reshape(-1, 1, 1) for x in (multiplier, learning_rate))
     batches = [
-        _train_batch(loss, A[i : i + BATCH], s[i : i + BATCH], eta[i : i + BATCH], optimiser, steps)
-        for i in range(0, len(A), BATCH)
+        _train_batch(loss, A[part], s[part], eta[part], optimiser, steps, ratio_B)
+        for part in (slice(i, i + BATCH) for i in range(0, len(A), BATCH))
     ]
     whole = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
     shaped = {name: part.reshape(runs + part.shape[1:]) for name, part in whole.items()}
@@ -170,7 +176,7 @@ def train(
 
 
 def _train_batch(
-    loss: Loss, A: Array, s: Array, eta: Array, name: str, steps: int
+    loss: Loss, A: Array, s: Array, eta: Array, name: str, steps: int, ratio_B: float
 ) -> dict[str, Any]:
     """Train runs along the first axis; `History` names what comes back."""
     target = loss.target.ravel()
@@ -201,6 +207,6 @@ def _train_batch(
             series[:, running, step] = value, progress, *sizes
             if step < steps:
                 A -= eta * optimiser_A.direction(gradient_A)
-                B -= eta * optimiser_B.direction(gradient_B)
+                B -= eta * ratio_B * optimiser_B.direction(gradient_B)
     final_A[running], final_B[running] = A, B
     return dict(zip(SERIES, series), diverged_at=diverged_at, A=final_A, B=final_B)

@@ -25,6 +25,7 @@ def compare(
     seeds: Sequence[int] = (0,),
     steps: int = 100,
     start: str = "kaiming",
+    ratio_B: float = 1.0,
 ) -> History:
     """Train one rank under both scalings, from the same starting A for each seed.
 
@@ -39,6 +40,7 @@ def compare(
     seeds : whole numbers
         Each draws its own A.
     start : see `start_A`
+    ratio_B : see `train`
 
     Returns
     -------
@@ -51,7 +53,7 @@ def compare(
     A = [start_A(np.random.RandomState(seed), rank, k, start) for seed in seeds]
     multiplier = np.array([scale(alpha, rank, scaling) for scaling in SCALINGS])
     rates = np.atleast_1d(validation.positive_array("learning_rate", learning_rate))
-    return train(loss, A, multiplier[:, None, None], rates[:, None], optimiser, steps)
+    return train(loss, A, multiplier[:, None, None], rates[:, None], optimiser, steps, ratio_B)
 
 
 @dataclass(frozen=True)
