@@ -29,7 +29,7 @@ VERDICTS = {
     8: article.DIFFERS,
     9: article.DIFFERS,
     10: article.HALF,
-    11: article.HALF,
+    11: article.MISLEADING,
     12: article.UNTESTED,
     13: article.UNTESTED,
 }
