@@ -33,7 +33,10 @@ check() { # name, constraints, python versions
     echo "$name: $("$folder/bin/python" --version), $(grep -c == "$constraints") versions pinned"
     "$folder/bin/python" -m pytest --nbval --nbval-cell-timeout=120 -p no:cacheprovider -q \
         -n 2 --dist=loadfile notebooks/*.ipynb
-    "$folder/bin/python" -m pytest -q -n 2 --dist=loadfile -p no:cacheprovider tests --ignore=tests/browser
+    # What depends on the versions most: drawing, widgets, and the numbers themselves.
+    "$folder/bin/python" -m pytest -q -n 2 --dist=loadfile -p no:cacheprovider -W ignore \
+        tests/test_figures.py tests/test_explorers.py tests/test_updates.py \
+        tests/test_approximation.py tests/test_training.py
 }
 
 check oldest tests/versions/oldest.txt 3.10 3.11
