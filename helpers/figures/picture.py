@@ -95,7 +95,7 @@ class Picture(ABC):
             for artist in self.moving:
                 artist.set_animated(True)
                 artist.set_in_layout(False)
-            self.canvas.draw()
+            self.figure.draw_without_rendering()
             self.figure.set_layout_engine("none")
 
     @abstractmethod
@@ -168,9 +168,10 @@ class Picture(ABC):
         """The picture as a PNG to be stored: sharper, smaller, slower."""
         buffer = io.BytesIO()
         with style.context(["default", _RC]):
-            self.figure.savefig(buffer, format="png", dpi=self.STILL_DPI)
+            self.figure.savefig(buffer, format="rgba", dpi=self.STILL_DPI)
         self._pixels = None  # saving has drawn the moving artists over the canvas
-        pixels = Image.open(buffer).convert("RGB")
+        width, height = (round(side * self.STILL_DPI) for side in self.size)
+        pixels = Image.frombytes("RGBA", (width, height), buffer.getvalue()).convert("RGB")
         palette = _palette(pixels, self.colormap)
         return _encode(pixels.quantize(palette=palette, dither=Image.Dither.NONE))
 
