@@ -1,0 +1,77 @@
+"""Files that must agree with one another: requirements, versions, address."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import helpers
+from helpers import environment
+from tools import address, notebooks
+
+ROOT = Path(__file__).parent.parent
+
+
+def text_of(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def lower_ends(text):
+    """Package to lowest version, from lines such as `numpy>=1.26`."""
+    return dict(re.findall(r"""^\s*"?([a-z-]+)>=([\d.]+)""", text, flags=re.M))
+
+
+def test_environment_yml_takes_its_packages_from_requirements_txt():
+    listed = re.findall(r"^\s+- (.+)$", text_of("environment.yml"), flags=re.M)
+    assert listed == ["conda-forge", "python=3.12", "pip", "pip:", "-r requirements.txt"]
+
+
+def test_lower_ends_agree():
+    required = lower_ends(text_of("requirements.txt"))
+    assert {name: required[name] for name in environment.NEEDED} == environment.NEEDED
+    packaged = lower_ends(text_of("pyproject.toml"))
+    assert {name: packaged[name] for name in environment.NEEDED} == environment.NEEDED
+    pinned = dict(re.findall(r"^([a-z-]+)==([\d.]+)$", text_of("tests/versions/oldest.txt"), re.M))
+    for name, lowest in environment.NEEDED.items():
+        assert pinned[name].startswith(lowest)
+
+
+def test_versions_agree():
+    assert address.read_version() == helpers.__version__
+
+
+def test_the_address_is_quoted_as_it_stands():
+    assert address.main(["--check"]) == 0
+
+
+def test_bootstrap_and_navigation_are_in_step():
+    before = {path: path.read_bytes() for path in notebooks.NOTEBOOKS}
+    assert notebooks.sync() == []
+    assert before == {path: path.read_bytes() for path in notebooks.NOTEBOOKS}
+
+
+@pytest.mark.parametrize("bad", ["", "owner", "a/b/c", "https://github.com/a/b", "o wner/name"])
+def test_a_bad_address_changes_nothing(bad, capsys):
+    before = text_of("pyproject.toml")
+    assert address.main([bad]) == 2
+    assert "owner/name" in capsys.readouterr().err
+    assert text_of("pyproject.toml") == before
+
+
+def test_a_new_address_reaches_every_place(tmp_path):
+    for name in ("tools", "notebooks", "helpers"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
+    for name in ("pyproject.toml", "README.md", "CITATION.cff"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    command = [sys.executable, "-m", "tools.address", "somebody/rank-lab"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    quoting = ["pyproject.toml", "README.md", "CITATION.cff"]
+    quoting += [f"notebooks/{path.name}" for path in notebooks.NOTEBOOKS]
+    for name in quoting:
+        assert "somebody/rank-lab" in (tmp_path / name).read_text(encoding="utf-8"), name
+    check = [sys.executable, "-m", "tools.address", "--check"]
+    subprocess.run(check, cwd=tmp_path, check=True)
