@@ -115,7 +115,7 @@ def _missed_energy(name: str) -> Callable[[Array], Array]:
     return lambda ranks: 1 - spectrum.captured_energy(_values(name))[ranks - 1]
 
 
-NAMES = ("style", "facts")
+NAMES = updates.NAMES
 
 #: What each quantity is in the construction: an array of ranks in, values out.
 QUANTITIES: dict[str, Callable[[Array], Array]] = {

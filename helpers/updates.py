@@ -26,6 +26,9 @@ ARTICLE_ALPHA = 16
 STYLE: dict[str, Any] = {"rank": 4, "largest": 5.0, "smallest": 0.5}
 FACTS: dict[str, Any] = {"rank": 64, "largest": 3.0, "smallest": 0.5}
 
+#: The two updates, in the order in which they are drawn.
+NAMES = ("style", "facts")
+
 
 class NormalSource(Protocol):
     """Anything that draws standard normals: RandomState or Generator."""
@@ -149,7 +152,7 @@ def article_singular_values(name: str, noise: float = ARTICLE_NOISE) -> Array:
 
     Raises ValueError for a name other than "style" or "facts" or negative noise.
     """
-    name = validation.choice("name", name, ("style", "facts"))
+    name = validation.choice("name", name, NAMES)
     return _singular_values(name, validation.number("noise", noise, 0))
 
 

@@ -9,12 +9,10 @@ from matplotlib.colors import LogNorm
 
 from .. import approximation, updates
 from ..scaling import RSLORA, SCALINGS, STANDARD, rank_at_scale_one, scale
-from .picture import COLOURS, GREY, LABELS, LINES, MARKERS, Picture, ticks
+from .picture import COLOURS, GREY, LABELS, LINES, MARKERS, NAMES, RANKS, Picture, ticks
 
-RANKS = np.arange(1, 65)
 #: 60 alphas from 1 to 256, evenly spaced in the logarithm.
 ALPHAS = np.geomspace(1, 256, 60)
-NAMES = ("style", "facts")
 
 
 class ErrorOverRank(Picture):

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
+from .. import updates
 from ..scaling import RSLORA, STANDARD
 
 #: One colour, marker and line style for one thing, in every figure. Each colour has
@@ -36,6 +37,11 @@ LABELS = {
     RSLORA: r"rsLoRA, $\alpha/\sqrt{r}$",
 }
 GREY = "#5F6368"
+
+#: What the figures run over: both updates, every rank, and noise levels for a sweep.
+NAMES = updates.NAMES
+RANKS = np.arange(1, min(updates.ARTICLE_SHAPE) + 1)
+SWEEP = np.linspace(0, 0.4, 41)
 HEAT = "RdBu_r"
 
 _RC = {

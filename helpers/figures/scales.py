@@ -8,10 +8,7 @@ import numpy as np
 
 from .. import approximation, updates
 from ..scaling import RSLORA, SCALINGS, STANDARD, equivalent_alpha, reader_ratio, scale
-from .picture import COLOURS, LABELS, LINES, MARKERS, Picture, ticks
-
-RANKS = np.arange(1, 65)
-NAMES = ("style", "facts")
+from .picture import COLOURS, LABELS, LINES, MARKERS, NAMES, RANKS, Picture, ticks
 
 
 class ScaleOverRank(Picture):

@@ -8,11 +8,8 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from .. import spectrum, updates
-from .picture import COLOURS, GREY, LABELS, MARKERS, Picture, ticks
+from .picture import COLOURS, GREY, LABELS, MARKERS, NAMES, RANKS, SWEEP, Picture, ticks
 
-NAMES = ("style", "facts")
-RANKS = np.arange(1, 65)
-SWEEP = np.linspace(0, 0.4, 41)
 MEASURES = {
     "stable rank": spectrum.stable_rank,
     "participation ratio": spectrum.participation_ratio,

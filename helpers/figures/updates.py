@@ -9,12 +9,7 @@ import numpy as np
 
 from .. import spectrum, updates
 from ..validation import Array
-from .picture import COLOURS, GREY, HEAT, MARKERS, Picture, listed, ticks
-
-NAMES = ("style", "facts")
-INDEX = np.arange(1, 65)
-#: The noise levels that a sweep is drawn at.
-SWEEP = np.linspace(0, 0.4, 41)
+from .picture import COLOURS, GREY, HEAT, MARKERS, NAMES, RANKS, SWEEP, Picture, listed, ticks
 
 
 @lru_cache(maxsize=32)
@@ -133,7 +128,7 @@ class SpectrumUnderNoise(Picture):
             signal = np.zeros(64)
             clean = updates.article_updates()[name].singular_values
             signal[: len(clean)] = clean
-            ax.plot(INDEX, signal, color=GREY, marker="x", linestyle="", markersize=5,
+            ax.plot(RANKS, signal, color=GREY, marker="x", linestyle="", markersize=5,
                     label="signal alone")  # fmt: skip
             self.observed[name] = self.moving_line(
                 ax, color=COLOURS[name], marker=MARKERS[name], linestyle="", markersize=4,
@@ -168,7 +163,7 @@ class SpectrumUnderNoise(Picture):
 
     def place(self, numbers: dict[str, Any]) -> str:
         for name in NAMES:
-            self.observed[name].set_data(INDEX, numbers["observed"][name])
+            self.observed[name].set_data(RANKS, numbers["observed"][name])
             self.floors[name].set_ydata([numbers["floor"]] * 2)
         self.threshold.set_ydata([numbers["threshold"]] * 2)
         style, facts = (numbers["observed"][name] for name in NAMES)

@@ -32,7 +32,7 @@ GRID_STEPS = 100
 @lru_cache(maxsize=32)
 def article_loss(update: str, noise: float = updates.ARTICLE_NOISE) -> MatrixLoss:
     """The loss whose target is the article's "style" or "facts" at a noise level."""
-    validation.choice("update", update, ("style", "facts"))
+    validation.choice("update", update, updates.NAMES)
     return MatrixLoss(updates.article_updates()[update].matrix(noise))
 
 
