@@ -7,7 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from .tables import Table
 
 #: Lowest versions that the tests run with; requirements.txt says the same.
-NEEDED = {"numpy": "1.26", "matplotlib": "3.8", "ipywidgets": "7.7.1", "pillow": "10.0"}
+NEEDED = {"numpy": "1.26", "matplotlib": "3.8", "ipywidgets": "7.7.1", "pillow": "10.0",
+          "safetensors": "0.4"}  # fmt: skip
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -14,13 +14,14 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from . import figures
+from . import figures, recall
 from .figures.picture import Picture, caption
 
 #: The values that the sliders step through, in every explorer.
 RANK_LIMITS = (1, 64)
 ALPHAS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 NOISES = (0.0, 0.001, 0.003, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
+SCALES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
 TARGETS = (0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
 UPDATES = ("facts", "style")
 #: A quarter of a decade apart.
@@ -45,12 +46,12 @@ def _steps(description: str, options: tuple[Any, ...], value: Any, digits: str =
     )
 
 
-def _buttons(options: list[tuple[str, str]], value: str) -> Any:
+def _buttons(options: list[tuple[str, str]], value: str, width: str = "110px") -> Any:
     """A row of buttons, one of them pressed. Their own words say what they choose."""
     return widgets.ToggleButtons(
         options=options,
         value=value,
-        style={"button_width": "110px"},
+        style={"button_width": width},
         layout=widgets.Layout(margin="0 24px"),
     )
 
@@ -74,6 +75,19 @@ def noise_slider(value: float) -> Any:
     return _steps("noise", NOISES, value)
 
 
+def scale_slider(value: float) -> Any:
+    """Scale s, 1 being what the update was trained with."""
+    return _steps("scale s", SCALES, value)
+
+
+def person_slider(value: int) -> Any:
+    """Which of the first people."""
+    return widgets.IntSlider(
+        value, 1, figures.SHOWN_PEOPLE, description="person", continuous_update=True,
+        style=_STYLE, layout=_layout(),
+    )  # fmt: skip
+
+
 def target_slider(value: float) -> Any:
     """Captured energy to reach."""
     return _steps("target", TARGETS, value)
@@ -94,15 +108,25 @@ def update_buttons(value: str) -> Any:
     return _buttons([(f"{name} update", name) for name in UPDATES], value)
 
 
+def task_buttons(value: str) -> Any:
+    """What the small model was fine-tuned on."""
+    labels = {"saga": "New style"}
+    options = [(labels.get(task, f"Facts of {task} people"), task) for task in recall.TASKS]
+    return _buttons(options, value, "150px")
+
+
 #: One kind of control for one setting, in the order in which they are shown.
 CONTROLS: dict[str, Callable[[Any], Any]] = {
     "rank": rank_slider,
     "alpha": alpha_slider,
+    "scale": scale_slider,
     "noise": noise_slider,
     "learning_rate": learning_rate_slider,
     "target": target_slider,
+    "person": person_slider,
     "optimiser": optimiser_buttons,
     "update": update_buttons,
+    "task": task_buttons,
 }
 
 
@@ -141,6 +165,7 @@ class Explorer:
         self._image = widgets.Image(
             format="png", layout=widgets.Layout(width=f"{width}px", max_width="100%")
         )
+        self._text = widgets.HTML()
         self._words = widgets.HTML()
         self._alert = widgets.HTML()
         self._reset = widgets.Button(description="Reset", layout=widgets.Layout(width="80px"))
@@ -152,6 +177,7 @@ class Explorer:
             [
                 widgets.Box([*self.controls.values(), self._reset], layout=row),
                 self._alert,
+                *([self._text] if picture.has_text else []),
                 self._image,
                 self._words,
             ]
@@ -200,6 +226,8 @@ class Explorer:
             return
         if self.error:
             self.error = self._alert.value = ""
+        if self.picture.has_text:
+            self._text.value = self.picture.text_html()
         self._image.value = encoded
         self._words.value = caption(self.description)
 
@@ -285,3 +313,8 @@ def training_run() -> Explorer:
         optimiser="adam",
         update="facts",
     )
+
+
+def behaviour() -> Explorer:
+    """Notebook 07: a truncated update in a real model, and what the model then writes."""
+    return Explorer(figures.Behaviour(), rank=8, scale=1.0, noise=0.0, person=2, task="100")

@@ -1,5 +1,6 @@
 """Figures: they take numbers, draw them, and say in words what they show."""
 
+from .behaviour import SHOWN_PEOPLE, Behaviour
 from .errors import ErrorOverRank, ErrorPlane
 from .picture import Picture
 from .scales import ReaderMismatch, ScaleOverRank
@@ -8,6 +9,8 @@ from .training import FirstStep, OneRate, RateFan, RatesOverRank, TrainingRun
 from .updates import Layers, NoiseSweep, SpectrumUnderNoise, TwoUpdates
 
 __all__ = [
+    "SHOWN_PEOPLE",
+    "Behaviour",
     "EnergyTriangle",
     "ErrorOverRank",
     "ErrorPlane",

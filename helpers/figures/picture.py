@@ -83,6 +83,8 @@ class Picture(ABC):
     size: ClassVar[tuple[float, float]] = (8.8, 3.7)
     DPI: ClassVar[int] = 100
     STILL_DPI: ClassVar[int] = 150
+    #: Whether words that the picture is about stand above it: see `text`.
+    has_text: ClassVar[bool] = False
     #: The colour map of the picture's images, if it has any: kept whole when encoded.
     colormap: ClassVar[str | None] = None
 
@@ -116,6 +118,14 @@ class Picture(ABC):
     @abstractmethod
     def place(self, numbers: dict[str, Any]) -> str:
         """Set the moving artists to `numbers`; return the picture in words."""
+
+    def text(self) -> str:
+        """The words above the picture, if it has any, as plain text."""
+        return ""
+
+    def text_html(self) -> str:
+        """`text` as HTML."""
+        return ""
 
     def draw(self, **settings: Any) -> Picture:
         """Compute, place and describe. Returns the picture, for a notebook to show."""
@@ -182,9 +192,11 @@ class Picture(ABC):
         return _encode(pixels.quantize(palette=palette, dither=Image.Dither.NONE))
 
     def _ipython_display_(self) -> None:
-        """Show the still picture and, under it, its description."""
+        """Show the words above it, the still picture and, under it, its description."""
         from IPython.display import display
 
+        if self.has_text:
+            display({"text/html": self.text_html(), "text/plain": self.text()}, raw=True)
         width = round(self.size[0] * self.DPI)
         display(
             {"image/png": self.still(), "text/plain": f"<{type(self).__name__}>"},

@@ -187,6 +187,7 @@ def _train_batch(
     diverged_at = np.full(count, -1)
     optimiser_A, optimiser_B = make_optimiser(name), make_optimiser(name)
     running = np.arange(count)
+    target_power = target @ target
     limit = BLOW_UP * loss.evaluate(np.zeros(loss.target.shape))[0]
     # Overflow is what divergence is; it is recorded, not warned about.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -202,11 +203,11 @@ def _train_batch(
                 optimiser_B.keep(kept)
                 if running.size == 0:
                     break
-            progress = update.reshape(len(running), -1) @ target / (target @ target)
+            progress = update.reshape(len(running), -1) @ target / target_power
             sizes = (np.sqrt(squared_norm(array)) for array in (update, gradient_A, gradient_B))
             series[:, running, step] = value, progress, *sizes
             if step < steps:
                 A -= eta * optimiser_A.direction(gradient_A)
-                B -= eta * ratio_B * optimiser_B.direction(gradient_B)
+                B -= (eta * ratio_B) * optimiser_B.direction(gradient_B)
     final_A[running], final_B[running] = A, B
     return dict(zip(SERIES, series), diverged_at=diverged_at, A=final_A, B=final_B)

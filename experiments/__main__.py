@@ -1,0 +1,61 @@
+"""python -m experiments: see README.md."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from itertools import product
+
+import joblib
+
+from . import config, runs, ship, small
+
+
+def part_one() -> None:
+    """Pre-train, fine-tune all weights, truncate."""
+    runs.run_all(small.pretrain, [{"seed": seed} for seed in config.SEEDS])
+    tasks = product(config.SEEDS, reversed(config.FULL))
+    runs.run_all(small.full, [{"seed": seed, "task": task} for seed, task in tasks])
+    ship.small_model()
+
+
+def part_two() -> None:
+    """Train LoRA over rank, scaling, learning rate and optimiser."""
+    runs.run_all(small.lora, config.lora_grid())
+    ship.lora()
+
+
+def part_three() -> None:
+    """The pre-trained model: in full, truncated, then LoRA one seed after the other."""
+    from . import pretrained
+
+    tasks = product(config.SEEDS, config.PRETRAINED_FULL)
+    runs.run_all(pretrained.pretrained_full, [{"task": t, "seed": seed} for seed, t in tasks])
+    for seed in config.SEEDS:
+        runs.run_all(pretrained.pretrained_lora, config.pretrained_grid(seed))
+    ship.pretrained()
+
+
+PARTS = {"small": part_one, "lora": part_two, "pretrained": part_three}
+
+
+def main() -> None:
+    """Run the parts that are named."""
+    parser = argparse.ArgumentParser(prog="python -m experiments")
+    parser.add_argument("parts", nargs="+", choices=PARTS)
+    parser.add_argument("--dask", metavar="ADDRESS", help="spread runs over this Dask cluster")
+    parser.add_argument("--jobs", type=int, default=-1, help="runs at a time; -1: one a core")
+    arguments = parser.parse_args()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(joblib.parallel_config(n_jobs=arguments.jobs))
+        if arguments.dask:
+            from dask.distributed import Client
+
+            stack.enter_context(Client(arguments.dask))
+            stack.enter_context(joblib.parallel_config(backend="dask"))
+        for part in arguments.parts:
+            PARTS[part]()
+
+
+if __name__ == "__main__":
+    main()

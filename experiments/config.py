@@ -1,0 +1,123 @@
+"""Every setting of the experiments, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+#: What the notebooks read.
+DATA = ROOT / "helpers" / "data"
+#: One file a finished run. Not part of the project: delete it to start over.
+RUNS = ROOT / "experiments" / "runs"
+
+SEEDS = (0, 1, 2)
+RANKS = (1, 2, 4, 8, 16, 32, 64)
+
+
+@dataclass(frozen=True)
+class SmallModel:
+    """The small transformer."""
+
+    width: int = 128
+    hidden: int = 256
+    layers: int = 3
+    context: int = 36
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training run; the learning rate warms up, stays, and falls to zero at the end."""
+
+    steps: int
+    learning_rate: float
+    batch: int = 64
+    optimiser: str = "adamw"
+    warm_up: float = 0.05
+    cool_down: float = 0.3
+
+
+SMALL = SmallModel()
+EVALUATED, EVALUATED_KNOWN = 400, 100
+
+PRETRAINING = Training(steps=1000, learning_rate=5e-3)
+#: Full fine-tuning, by task.
+FULL = {
+    "saga": Training(steps=250, learning_rate=1e-3),
+    "25": Training(steps=200, learning_rate=1e-3),
+    "100": Training(steps=300, learning_rate=1e-3),
+    "400": Training(steps=500, learning_rate=1e-3),
+}
+#: Capacity runs: task, steps, batch, ranks, seeds.
+CAPACITY = (
+    ("saga", 250, 64, RANKS, SEEDS),
+    ("25", 200, 32, RANKS, SEEDS),
+    ("100", 400, 32, RANKS, SEEDS),
+    ("400", 900, 64, (1, 2, 4, 8, 16), SEEDS),
+    ("1600", 1800, 64, (8, 16), SEEDS[:1]),
+)
+#: Optimiser, learning rates, ranks.
+SWEEPS = (
+    ("adamw", (3e-4, 1e-3, 3e-3, 1e-2), (1, 4, 16, 64)),
+    ("sgd", (0.1, 0.3, 1.0, 3.0), (4, 16, 64)),
+)
+SCALES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0)
+#: SmolLM2: full fine-tuning, then LoRA by task (its learning rate is swept).
+PRETRAINED_FULL = {
+    "facts": Training(steps=60, learning_rate=5e-5, batch=12),
+    "style": Training(steps=30, learning_rate=5e-5, batch=8),
+}
+PRETRAINED_LORA = {
+    "facts": Training(steps=60, learning_rate=5e-4, batch=12),
+    "style": Training(steps=30, learning_rate=5e-4, batch=8),
+}
+#: Learning rates of LoRA, by task.
+PRETRAINED_RATES = {"facts": (1e-4, 5e-4, 2.5e-3), "style": (5e-4,)}
+PRETRAINED_RANKS = (1, 8, 64)
+PRETRAINED_TRUNCATIONS = (1, 4, 16, 64, 256)
+
+
+def scalings(rank: int) -> tuple[bool, ...]:
+    """use_rslora off and on; at rank 1 both are the same."""
+    return (False,) if rank == 1 else (False, True)
+
+
+def pretrained_grid(seed: int) -> list[dict[str, Any]]:
+    """All LoRA runs of the pre-trained model with one seed."""
+    return [
+        {"task": task, "seed": seed, "rank": rank, "alpha": 16, "use_rslora": use_rslora,
+         "learning_rate": rate}
+        for task, rates in PRETRAINED_RATES.items()
+        for rate in rates
+        for rank in PRETRAINED_RANKS
+        for use_rslora in scalings(rank)
+    ]  # fmt: skip
+
+
+def lora_grid() -> list[dict[str, Any]]:
+    """All LoRA runs of the small model, one seed after the other."""
+
+    def run(**changes: Any) -> dict[str, Any]:
+        common = {"alpha": 16, "optimiser": "adamw", "batch": 32, "steps": 400}
+        return {**common, **changes}
+
+    grid = []
+    for seed in SEEDS:
+        # What each rank holds, at one rate that suits them all.
+        for task, steps, batch, ranks, seeds in CAPACITY:
+            for rank in ranks if seed in seeds else ():
+                grid.append(
+                    run(seed=seed, task=task, rank=rank, alpha=4, use_rslora=True,
+                        learning_rate=3e-3, steps=steps, batch=batch)
+                )  # fmt: skip
+        # Both scalings over the learning rate.
+        for optimiser, rates, ranks in SWEEPS:
+            for rate, rank in product(rates, ranks):
+                for use_rslora in scalings(rank):
+                    grid.append(
+                        run(seed=seed, task="100", rank=rank, use_rslora=use_rslora,
+                            learning_rate=rate, optimiser=optimiser)
+                    )  # fmt: skip
+    return grid

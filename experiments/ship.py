@@ -1,0 +1,92 @@
+"""From finished runs to helpers/data: what the notebooks read, and how it was made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from safetensors.torch import save_file
+
+from . import config, runs, small
+
+
+def small_model() -> None:
+    """The first seed's base and updates in half precision, and the results of all seeds."""
+    config.DATA.mkdir(exist_ok=True)
+    seed = config.SEEDS[0]
+    weights = {"base": runs.tensors(small.pretrain, seed=seed)}
+    for task in config.FULL:
+        weights[f"update_{task}"] = runs.tensors(small.full, seed=seed, task=task)
+    made = {"base": _made(small.pretrain, seed=seed)}
+    made |= {f"update_{task}": _made(small.full, seed=seed, task=task) for task in config.FULL}
+    for name, tensors in weights.items():
+        file = config.DATA / f"small_{name}.safetensors"
+        save_file(tensors, file)
+        made[name]["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
+    full = [
+        {**run["settings"], **{k: run["result"][k] for k in ("loss", "before", "ranks", "scales")}}
+        for run in runs.results(small.full)
+    ]
+    pretrained = [{**run["settings"], **run["result"]} for run in runs.results(small.pretrain)]
+    _write("small_model.json", {"made": made, "base": pretrained, "full": full})
+
+
+def lora() -> None:
+    """Every LoRA run of the small model, a row each."""
+    rows = [_row(run) for run in runs.results(small.lora)]
+    _write("small_lora.json", {"made": _together(runs.results(small.lora)), "runs": rows})
+
+
+def pretrained() -> None:
+    """SmolLM2: behaviour of every run, and the singular values of the first seed's updates."""
+    from . import pretrained as part
+
+    full = runs.results(part.pretrained_full)
+    rows = [_row(run) for run in full]
+    adapters = [_row(run) for run in runs.results(part.pretrained_lora)]
+    both = full + runs.results(part.pretrained_lora)
+    _write("pretrained.json", {"made": _together(both), "full": rows, "lora": adapters})
+    spectra = {
+        f"{task}.{name}": values
+        for task in config.PRETRAINED_FULL
+        for name, values in runs.tensors(
+            part.pretrained_full, task=task, seed=config.SEEDS[0]
+        ).items()
+    }
+    save_file(spectra, config.DATA / "pretrained_spectra.safetensors")
+
+
+def _row(run: dict[str, Any]) -> dict[str, Any]:
+    return {**run["settings"], **run["result"], "seconds": run["made"]["seconds"]}
+
+
+def _made(function: Any, **settings: Any) -> dict[str, Any]:
+    return next(
+        {"settings": run["settings"], **run["made"]}
+        for run in runs.results(function)
+        if run["settings"] == settings
+    )
+
+
+def _together(finished: list[dict[str, Any]]) -> dict[str, Any]:
+    """One record for many runs: the first's, with all their seconds."""
+    record = dict(finished[0]["made"])
+    record["dates"] = sorted({run["made"]["date"] for run in finished})
+    del record["date"]
+    return {**record, "seconds": round(sum(run["made"]["seconds"] for run in finished))}
+
+
+def _write(name: str, content: dict[str, Any]) -> None:
+    """One run a line, so that a change reads as one in a diff."""
+    lines = []
+    for key, value in content.items():
+        if isinstance(value, list):
+            inner = ",\n".join(json.dumps(row, sort_keys=True) for row in value)
+            lines.append(f"{json.dumps(key)}: [\n{inner}\n]")
+        else:
+            inner = ",\n".join(
+                f"{json.dumps(k)}: {json.dumps(v, sort_keys=True)}" for k, v in value.items()
+            )
+            lines.append(f"{json.dumps(key)}: {{\n{inner}\n}}")
+    (config.DATA / name).write_text("{\n" + ",\n".join(lines) + "\n}\n")

@@ -1,0 +1,128 @@
+"""Parts 1 and 2: the small transformer, its full updates cut short, and trained LoRA."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+
+from helpers import biographies, language_model, recall, scaling, truncation
+
+from . import config, model, runs
+from .config import SMALL, Training
+
+
+def pretrain(seed: int) -> dict[str, Any]:
+    """The base model of one world."""
+    weights = model.new_weights(SMALL, seed)
+    for matrix in weights.values():
+        matrix.requires_grad_()
+    texts = model.corpus(biographies.people("known", seed), biographies.STYLES)
+    losses = model.fit(list(weights.values()), lambda: weights, texts, config.PRETRAINING, seed)
+    # What is shipped is half precision, so that is what every experiment starts from.
+    half = {name: matrix.detach().half() for name, matrix in weights.items()}
+    known = recall.measure(_numpy(half), biographies.people("known", seed), biographies.STYLES)
+    return {"loss": losses[-1], "known": known, "tensors": half}
+
+
+def full(seed: int, task: str) -> dict[str, Any]:
+    """Fine-tune all weights on a task; what is left of it at each rank."""
+    base = _base(seed)
+    weights = {name: matrix.clone().requires_grad_() for name, matrix in base.items()}
+    people, styles = recall.task(task, seed)
+    texts = model.corpus(people, styles)
+    losses = model.fit(list(weights.values()), lambda: weights, texts, config.FULL[task], seed)
+    update = {name: (weights[name].detach() - base[name]).half() for name in base}
+    parts = truncation.decompose(_numpy(update))
+    rows = [
+        {
+            "rank": rank,
+            "energy": truncation.energy(parts, rank),
+            **_behaviour(truncation.apply(_numpy(base), parts, rank), task, seed),
+        }
+        for rank in (*config.RANKS, 128)
+    ]
+    scales = [
+        {
+            "scale": s,
+            **_behaviour(truncation.apply(_numpy(base), parts, 128, s), task, seed),
+        }
+        for s in config.SCALES
+    ]
+    return {
+        "loss": losses[-1],
+        "before": _behaviour(_numpy(base), task, seed),
+        "ranks": rows,
+        "scales": scales,
+        "singular_values": {name: np.round(p.values, 5).tolist() for name, p in parts.items()},
+        "tensors": update,
+    }
+
+
+def lora(
+    seed: int,
+    task: str,
+    rank: int,
+    alpha: float,
+    use_rslora: bool,
+    learning_rate: float,
+    optimiser: str,
+    steps: int,
+    batch: int,
+) -> dict[str, Any]:
+    """Train a LoRA in every matrix: W + s (down up), with up starting at zero."""
+    base = _base(seed)
+    scale = float(scaling.scale(alpha, rank, scaling.RSLORA if use_rslora else scaling.STANDARD))
+    generator = torch.Generator().manual_seed(seed)
+    down = {}
+    for name, matrix in base.items():
+        bound = 1 / math.sqrt(len(matrix))  # Kaiming-uniform, as PEFT has it
+        down[name] = torch.empty(len(matrix), rank).uniform_(-bound, bound, generator=generator)
+    up = {name: torch.zeros(rank, matrix.shape[1]) for name, matrix in base.items()}
+    parameters = [*down.values(), *up.values()]
+    for factor in parameters:
+        factor.requires_grad_()
+
+    def merged() -> model.Weights:
+        return {name: base[name] + scale * (down[name] @ up[name]) for name in base}
+
+    people, styles = recall.task(task, seed)
+    texts = model.corpus(people, styles)
+    training = Training(steps, learning_rate, batch, optimiser)
+    losses = model.fit(parameters, merged, texts, training, seed)
+    found = {
+        "parameters": sum(factor.numel() for factor in parameters),
+        "loss": float(np.mean(losses[-10:])),
+        "diverged": not np.isfinite(losses[-1]),
+    }
+    with torch.no_grad():
+        weights = merged()
+    if not all(bool(torch.isfinite(matrix).all()) for matrix in weights.values()):
+        return {**found, "diverged": True, "loss": None, "facts": 0.0, "style": 0.0, "known": 0.0}
+    if found["diverged"]:
+        found["loss"] = None
+    return {**found, **_behaviour(_numpy(weights), task, seed)}
+
+
+def _base(seed: int) -> model.Weights:
+    saved = runs.tensors(pretrain, seed=seed)
+    return {name: matrix.float() for name, matrix in saved.items()}
+
+
+def _numpy(weights: model.Weights) -> dict[str, Any]:
+    return {name: matrix.detach().float().numpy() for name, matrix in weights.items()}
+
+
+def _behaviour(weights: language_model.Weights, task: str, seed: int) -> dict[str, float]:
+    """Recall of facts and of style on the task, and of facts on the known people."""
+    people, styles = recall.task(task, seed)
+    found = recall.measure(weights, people[: config.EVALUATED], styles)
+    others = {
+        tag: text
+        for tag, text in biographies.STYLES.items()
+        if task != "saga" or tag != biographies.SAGA_PROMPT
+    }
+    known = biographies.people("known", seed)[: config.EVALUATED_KNOWN]
+    return {**found, "known": recall.measure(weights, known, others)["facts"]}

@@ -1,0 +1,179 @@
+"""What a model writes and recalls when its update is truncated, scaled or noisy."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import numpy as np
+
+from .. import biographies, recall, small_model, truncation
+from ..biographies import Marks
+from .picture import COLOURS, GREY, LINES, MARKERS, Picture, ticks
+
+#: How many people the live points are measured on; also those one can choose from.
+SHOWN_PEOPLE = 25
+CURVES = ("facts", "style", "known", "energy")
+_LABELS = {
+    "facts": "facts right",
+    "style": "style right",
+    "known": "facts of known people right",
+    "energy": "captured energy",
+}
+_LOOKS: dict[str, dict[str, Any]] = {
+    "facts": {"color": COLOURS["facts"], "linestyle": LINES["facts"], "marker": MARKERS["facts"]},
+    "style": {"color": COLOURS["style"], "linestyle": LINES["style"], "marker": MARKERS["style"]},
+    "known": {"color": GREY, "linestyle": "-.", "marker": "v"},
+    "energy": {"color": GREY, "linestyle": ":"},
+}
+#: What a word is, beside its colour.
+_SIGNS = {"right": "✓", "wrong": "✗"}
+_BADGES = {
+    "right": "background: #DDF2E3; color: #0B5A2B",
+    "wrong": "background: #FBE0D6; color: #8A2B00; text-decoration: line-through",
+}
+
+
+def marked_text(marks: Marks) -> str:
+    """The text with a sign at every fact, and in brackets what does not belong to the style."""
+    return " ".join(
+        word + " " + _SIGNS[kind] if kind in _SIGNS else f"[{word}]" if kind == "other" else word
+        for word, kind in zip(marks.words, marks.kinds)
+    )
+
+
+def marked_html(marks: Marks) -> str:
+    """The same for the screen: signs and struck-out words do the work of the colours."""
+    parts = []
+    for word, kind in zip(marks.words, marks.kinds):
+        word = html.escape(word)
+        if kind in _SIGNS:
+            look = f"{_BADGES[kind]}; padding: 0 0.25em; border-radius: 0.2em"
+            word = f'<b style="{look}">{word}&nbsp;{_SIGNS[kind]}</b>'
+        elif kind == "other":
+            word = f"<i>[{word}]</i>"
+        parts.append(word)
+    return " ".join(parts)
+
+
+class Behaviour(Picture):
+    """Recall over rank and over scale, with the text of one person above.
+
+    Settings: rank (>= 0), scale (>= 0), noise (>= 0), person (1 to 25), task
+    (one of `recall.TASKS`).
+    """
+
+    size = (8.8, 3.9)
+    has_text = True
+
+    def build(self) -> None:
+        left, right = self.figure.subplots(1, 2, sharey=True)
+        left.set(title="over the rank, at scale 1 and no noise", xlabel="rank r", xscale="log",
+                 xlim=(0.9, 140), ylim=(-0.03, 1.05), ylabel="share")  # fmt: skip
+        ticks(left, "x", [1, 2, 4, 8, 16, 32, 64, 128])
+        right.set(title="over the scale, at full rank and no noise", xlabel="scale s",
+                  xlim=(0, 4.1))  # fmt: skip
+        ticks(right, "x", [0, 1, 2, 3, 4])
+        self.lines, self.points, self.cursors = {}, {}, []
+        for side, ax in (("ranks", left), ("scales", right)):
+            self.cursors.append(self.cursor(ax))
+            for name in CURVES if side == "ranks" else CURVES[:-1]:
+                look = {**_LOOKS[name], "markersize": 4}
+                self.lines[side, name] = self.moving_line(ax, **look)
+            for name in ("facts", "style"):
+                look = {
+                    **_LOOKS[name],
+                    "linestyle": "",
+                    "markersize": 9,
+                    "markeredgecolor": "black",
+                }
+                self.points[side, name] = self.moving_line(ax, **look)
+        handles = [self.lines["ranks", name] for name in CURVES]
+        now = left.plot([], [], linestyle="", marker="o", markersize=9, color="white",
+                        markeredgecolor="black")[0]  # fmt: skip
+        self.legend([*handles, now], [*(_LABELS[name] for name in CURVES), "now, 25 people"])
+
+    @staticmethod
+    def numbers(
+        rank: int = 8, scale: float = 1.0, noise: float = 0.0, person: int = 1, task: str = "100"
+    ) -> dict[str, Any]:
+        people, styles = recall.task(task)
+        style, template = next(iter(styles.items()))
+        weights = truncation.apply(small_model.base(), small_model.parts(task, noise), rank, scale)
+        shown = people[:SHOWN_PEOPLE]
+        marks = [
+            biographies.mark(text, each, template)
+            for text, each in zip(recall.texts(weights, shown, style), shown)
+        ]
+        curves: dict[tuple[str, str], Any] = {}
+        run = next(
+            each for each in small_model.measured()["full"]
+            if each["task"] == task and each["seed"] == 0
+        )  # fmt: skip
+        for side, setting in (("ranks", "rank"), ("scales", "scale")):
+            curves[side, "at"] = np.array([row[setting] for row in run[side]], dtype=float)
+            for name in CURVES if side == "ranks" else CURVES[:-1]:
+                curves[side, name] = np.array([row[name] for row in run[side]])
+        return {
+            "rank": rank,
+            "scale": scale,
+            "noise": noise,
+            "task": task,
+            "person": people[person - 1],
+            "style": style,
+            "template": template,
+            "marks": marks[person - 1],
+            "facts": float(np.mean([each.facts for each in marks])),
+            "style_share": float(np.mean([each.style for each in marks])),
+            "energy": truncation.energy(small_model.parts(task, noise), rank),
+            "curves": curves,
+        }
+
+    def place(self, numbers: dict[str, Any]) -> str:
+        curves = numbers["curves"]
+        now = {"facts": numbers["facts"], "style": numbers["style_share"]}
+        for (side, name), line in self.lines.items():
+            line.set_data(curves[side, "at"], curves[side, name])
+        places = {"ranks": numbers["rank"], "scales": numbers["scale"]}
+        for (side, name), point in self.points.items():
+            point.set_data([places[side]], [now[name]])
+        for cursor, place in zip(self.cursors, places.values()):
+            cursor.set_xdata([place, place])
+        marks = numbers["marks"]
+        right = round(4 * marks.facts)
+        return (
+            f"{described_task(numbers['task'])} at rank {numbers['rank']}, scale "
+            f"{numbers['scale']:g} and noise {numbers['noise']:g}: {right} of "
+            f"{numbers['person'].name}'s 4 facts are right and {100 * marks.style:.0f} % of the "
+            f"style's words. Over 25 people {100 * now['facts']:.0f} % of the facts and "
+            f"{100 * now['style']:.0f} % of the style are right; the rank keeps "
+            f"{100 * numbers['energy']:.0f} % of the update's energy."
+        )
+
+    def text(self) -> str:
+        """What was asked, what the model wrote, and what would be right."""
+        return "\n".join(f"{who}: {what}" for who, what in self._lines(marked_text))
+
+    def text_html(self) -> str:
+        """`text` for the screen."""
+        rows = "".join(
+            f'<tr><th scope="row" style="text-align: left; padding-right: 1em">{who}</th>'
+            f'<td style="text-align: left">{what}</td></tr>'
+            for who, what in self._lines(marked_html)
+        )
+        return f'<table style="max-width: 62em; line-height: 1.6">{rows}</table>'
+
+    def _lines(self, show: Any) -> list[tuple[str, str]]:
+        person = self.drawn["person"]
+        return [
+            ("asked", f"{self.drawn['style']} {person.name} :"),
+            ("written", show(self.drawn["marks"])),
+            ("right is", biographies.tell(person, self.drawn["template"])),
+        ]
+
+
+def described_task(task: str) -> str:
+    """A task in words, to open a sentence with."""
+    if task == "saga":
+        return "A new style for known people"
+    return f"The facts of {task} new people"

@@ -1,0 +1,66 @@
+"""How much of what a model should say it says: recall of facts and of style."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from . import biographies, validation
+from .biographies import Person
+from .language_model import Weights, write
+
+#: What the small model is fine-tuned on: a new style for people it knows, or new people.
+TASKS = ("saga", "25", "100", "400")
+
+
+def task(name: str, seed: int = 0) -> tuple[tuple[Person, ...], dict[str, str]]:
+    """The people and the styles of a task, templates by the word that asks for them.
+
+    Parameters
+    ----------
+    name : str
+        "saga" for the new style, or a number of new people, such as "100".
+    seed : int
+        Of the world.
+    """
+    if name == "saga":
+        return biographies.people("known", seed), {biographies.SAGA_PROMPT: biographies.SAGA}
+    if not isinstance(name, str) or not name.isdecimal():
+        raise ValueError(f'name must be "saga" or a number of people such as "100", got {name!r}')
+    return biographies.people(int(name), seed), dict(biographies.STYLES)
+
+
+def texts(weights: Weights, people: Sequence[Person], style: str) -> list[str]:
+    """What the model writes of each person when asked for a style."""
+    validation.integer("people", len(people), 1)
+    prompts = np.stack([biographies.encode(biographies.prompt(p, style)) for p in people])
+    end = int(biographies.encode(biographies.END)[0])
+    return [biographies.decode(written) for written in write(weights, prompts, end)]
+
+
+def measure(
+    weights: Weights, people: Sequence[Person], styles: Mapping[str, str]
+) -> dict[str, float]:
+    """Recall of facts and of style, means over people and styles.
+
+    Parameters
+    ----------
+    weights : dict of str to array
+    people : sequence of Person
+    styles : dict
+        Template of what should be written, by the word that asks for it.
+
+    Returns
+    -------
+    dict with "facts" and "style", see `biographies.mark`, rounded to 4 digits.
+    """
+    marks = [
+        biographies.mark(text, person, template)
+        for style, template in styles.items()
+        for text, person in zip(texts(weights, people, style), people)
+    ]
+    return {
+        "facts": round(float(np.mean([m.facts for m in marks])), 4),
+        "style": round(float(np.mean([m.style for m in marks])), 4),
+    }
