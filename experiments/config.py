@@ -40,7 +40,10 @@ class Training:
 
 
 SMALL = SmallModel()
+#: On how many people recall is measured: those of the task, and those known before.
 EVALUATED, EVALUATED_KNOWN = 400, 100
+#: The recall that `needed_rank` looks for.
+LEVEL = 0.9
 
 PRETRAINING = Training(steps=1000, learning_rate=5e-3)
 #: Full fine-tuning, by task.
@@ -55,7 +58,7 @@ CAPACITY = (
     ("saga", 250, 64, RANKS, SEEDS),
     ("25", 200, 32, RANKS, SEEDS),
     ("100", 400, 32, RANKS, SEEDS),
-    ("400", 900, 64, (1, 2, 4, 8, 16), SEEDS),
+    ("400", 900, 64, (1, 2, 3, 4, 8), SEEDS),
     ("1600", 1800, 64, (8, 16), SEEDS[:1]),
 )
 #: Optimiser, learning rates, ranks.
@@ -73,8 +76,16 @@ PRETRAINED_LORA = {
     "facts": Training(steps=60, learning_rate=5e-4, batch=12),
     "style": Training(steps=30, learning_rate=5e-4, batch=8),
 }
-#: Learning rates of LoRA, by task.
-PRETRAINED_RATES = {"facts": (1e-4, 5e-4, 2.5e-3), "style": (5e-4,)}
+#: LoRA's task, learning rate and use_rslora, in the order in which they are run, seed by
+#: seed: whoever stops early has the first lines whole.
+PRETRAINED_LINES = (
+    ("facts", 5e-4, False),
+    ("style", 5e-4, False),
+    ("facts", 1e-4, True),
+    ("facts", 1e-4, False),
+    ("facts", 5e-4, True),
+    ("style", 5e-4, True),
+)
 PRETRAINED_RANKS = (1, 8, 64)
 PRETRAINED_TRUNCATIONS = (1, 4, 16, 64, 256)
 
@@ -84,15 +95,15 @@ def scalings(rank: int) -> tuple[bool, ...]:
     return (False,) if rank == 1 else (False, True)
 
 
-def pretrained_grid(seed: int) -> list[dict[str, Any]]:
-    """All LoRA runs of the pre-trained model with one seed."""
+def pretrained_grid() -> list[dict[str, Any]]:
+    """All LoRA runs of the pre-trained model."""
     return [
         {"task": task, "seed": seed, "rank": rank, "alpha": 16, "use_rslora": use_rslora,
          "learning_rate": rate}
-        for task, rates in PRETRAINED_RATES.items()
-        for rate in rates
+        for task, rate, use_rslora in PRETRAINED_LINES
+        for seed in SEEDS
         for rank in PRETRAINED_RANKS
-        for use_rslora in scalings(rank)
+        if use_rslora in scalings(rank)
     ]  # fmt: skip
 
 

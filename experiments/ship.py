@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
@@ -23,30 +24,26 @@ def small_model() -> None:
     for name, tensors in weights.items():
         file = config.DATA / f"small_{name}.safetensors"
         save_file(tensors, file)
-        made[name]["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
+        made[name]["sha256"] = _digest(file)
     full = [
         {**run["settings"], **{k: run["result"][k] for k in ("loss", "before", "ranks", "scales")}}
         for run in runs.results(small.full)
     ]
     pretrained = [{**run["settings"], **run["result"]} for run in runs.results(small.pretrain)]
-    _write("small_model.json", {"made": made, "base": pretrained, "full": full})
+    needed = [{**run["settings"], **run["result"]} for run in runs.results(small.needed_rank)]
+    _write("small_model.json", {"made": made, "base": pretrained, "full": full, "needed": needed})
 
 
 def lora() -> None:
     """Every LoRA run of the small model, a row each."""
     rows = [_row(run) for run in runs.results(small.lora)]
-    _write("small_lora.json", {"made": _together(runs.results(small.lora)), "runs": rows})
+    _write("small_lora.json", {"made": {"runs": _together(runs.results(small.lora))}, "runs": rows})
 
 
 def pretrained() -> None:
     """SmolLM2: behaviour of every run, and the singular values of the first seed's updates."""
     from . import pretrained as part
 
-    full = runs.results(part.pretrained_full)
-    rows = [_row(run) for run in full]
-    adapters = [_row(run) for run in runs.results(part.pretrained_lora)]
-    both = full + runs.results(part.pretrained_lora)
-    _write("pretrained.json", {"made": _together(both), "full": rows, "lora": adapters})
     spectra = {
         f"{task}.{name}": values
         for task in config.PRETRAINED_FULL
@@ -54,7 +51,16 @@ def pretrained() -> None:
             part.pretrained_full, task=task, seed=config.SEEDS[0]
         ).items()
     }
-    save_file(spectra, config.DATA / "pretrained_spectra.safetensors")
+    file = config.DATA / "pretrained_spectra.safetensors"
+    save_file(spectra, file)
+    full, adapters = runs.results(part.pretrained_full), runs.results(part.pretrained_lora)
+    made = {"runs": _together(full + adapters), "spectra": {"sha256": _digest(file)}}
+    rows = [_row(run) for run in full]
+    _write("pretrained.json", {"made": made, "full": rows, "lora": [_row(run) for run in adapters]})
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _row(run: dict[str, Any]) -> dict[str, Any]:

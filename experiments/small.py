@@ -61,6 +61,29 @@ def full(seed: int, task: str) -> dict[str, Any]:
     }
 
 
+def needed_rank(seed: int, task: str) -> dict[str, Any]:
+    """The lowest rank of the truncated update that recalls enough, by halving the range.
+
+    Recall of the style for the new style, of the facts for new people.
+    """
+    name = "style" if task == "saga" else "facts"
+    base, update = _numpy(_base(seed)), runs.tensors(full, seed=seed, task=task)
+    parts = truncation.decompose(_numpy(update))
+    people, styles = recall.task(task, seed)
+    people = people[: config.EVALUATED]
+
+    def recalled(rank: int) -> float:
+        return recall.measure(truncation.apply(base, parts, rank), people, styles)[name]
+
+    low, high = 0, 128  # not enough, and enough
+    seen = {}
+    while high - low > 1:
+        middle = (low + high) // 2
+        seen[middle] = recalled(middle)
+        low, high = (low, middle) if seen[middle] >= config.LEVEL else (middle, high)
+    return {"rank": high, "seen": seen}
+
+
 def lora(
     seed: int,
     task: str,

@@ -46,10 +46,10 @@ PARTS: dict[str, tuple[str, ...]] = {
         "calculus ceramics chemistry climatology cosmology cryptography dialects drama ecology "
         "economics education ethics etymology forestry genetics geography geometry glaciology "
         "grammar heraldry history horticulture hydrology law linguistics literature logic "
-        "magnetism mathematics mechanics medicine metallurgy meteorology mineralogy music mythology "
-        "navigation nutrition oceanography optics ornithology palaeontology pedagogy philosophy "
-        "phonetics physics politics psychology rhetoric robotics sociology statistics theology "
-        "topology zoology".split()
+        "magnetism mathematics mechanics medicine metallurgy meteorology mineralogy music "
+        "mythology navigation nutrition oceanography optics ornithology palaeontology pedagogy "
+        "philosophy phonetics physics politics psychology rhetoric robotics sociology "
+        "statistics theology topology zoology".split()
     ),
 }
 
@@ -182,6 +182,10 @@ def part_of() -> dict[str, str]:
     return {word: part for part, words in PARTS.items() for word in words}
 
 
+#: How a fact is marked in a text.
+SIGNS = {"right": "✓", "wrong": "✗"}
+
+
 @dataclass(frozen=True)
 class Marks:
     """A text held against what should have been written.
@@ -202,6 +206,13 @@ class Marks:
     kinds: tuple[str, ...]
     facts: float
     style: float
+
+    def signed(self) -> str:
+        """The text with a sign at every fact; what does not belong to the style in brackets."""
+        return " ".join(
+            f"{word} {SIGNS[kind]}" if kind in SIGNS else f"[{word}]" if kind == "other" else word
+            for word, kind in zip(self.words, self.kinds)
+        )
 
 
 def mark(text: str, person: Person, template: str) -> Marks:

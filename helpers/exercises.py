@@ -9,7 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from . import approximation, scaling, spectrum, updates
+from . import (
+    approximation,
+    biographies,
+    language_model,
+    recall,
+    scaling,
+    small_model,
+    spectrum,
+    truncation,
+    updates,
+)
 
 #: What an exercise cell holds before the learner has answered.
 UNANSWERED = ...
@@ -184,6 +194,46 @@ def _gradient_of_B(answer: Any) -> str:
     return "finite differences of the loss give another gradient."
 
 
+def _facts_right(rank: int) -> float:
+    """The share of the first new person's facts at a rank of the update for 25 people."""
+    weights = truncation.apply(small_model.base(), small_model.parts("25"), rank)
+    person, style = biographies.people(25)[0], "record"
+    (text,) = recall.texts(weights, [person], style)
+    return biographies.mark(text, person, biographies.STYLES[style]).facts
+
+
+def _lowest_rank(answer: Any) -> str:
+    """Exercise 07-2: the lowest rank at which one person's facts are all right."""
+    value = np.asarray(answer)
+    if value.size != 1 or value.dtype.kind not in "iuf" or value.item() not in range(1, 129):
+        return f"a finite number is asked for, whole and from 1 to 128, got {answer!r}."
+    rank = int(value.item())
+    if _facts_right(rank) < 1:
+        return f"at rank {rank} the model gets {4 * _facts_right(rank):.0f} of 4 right."
+    if any(_facts_right(lower) == 1 for lower in range(1, rank)):
+        return f"at rank {rank} all four are right, and so they are at a lower rank."
+    return ""
+
+
+def _normalise(answer: Any) -> str:
+    """Exercise 07-3: a function x -> x over its root mean square, row by row."""
+    if not callable(answer):
+        return "hand over the function itself, without calling it."
+    x = 3 * np.random.RandomState(0).standard_normal((2, 4, 5))
+    got, expected = np.asarray(answer(x.copy())), language_model.normalise(x)
+    if got.shape != x.shape:
+        return f"the result should have the shape of x, {x.shape}, got {got.shape}."
+    if np.allclose(got, expected, rtol=1e-5):
+        return ""
+    if np.allclose(got, x / np.mean(x**2, axis=-1, keepdims=True), rtol=1e-5):
+        return "that divides by the mean square: take its root."
+    if np.allclose(got, x / np.sqrt(np.mean(x**2)), rtol=1e-5):
+        return "that is one size for all rows: take the mean along the last axis only."
+    if np.allclose(got, x / np.linalg.norm(x, axis=-1, keepdims=True), rtol=1e-5):
+        return "that divides by the root of the sum of squares: take the mean."
+    return "the mean square of each row of the result should be 1."
+
+
 _STYLE_WEAKEST = updates.STYLE["smallest"]
 
 _CHECKS: dict[str, Callable[[Any], str]] = {
@@ -266,4 +316,14 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
         },
     ),
     "06-3": _gradient_of_B,
+    "07-1": _number(
+        0.5 * 100_000 / biographies.bits_per_person(),
+        {
+            100_000 / biographies.bits_per_person(): "each number holds half a bit, not one.",
+            100_000 / 0.5 / biographies.bits_per_person(): "half a bit a number: multiply by it.",
+            0.5 * 100_000: "that is what the adapter holds in bits: how many people is it?",
+        },
+    ),
+    "07-2": _lowest_rank,
+    "07-3": _normalise,
 }

@@ -83,7 +83,7 @@ def scale_slider(value: float) -> Any:
 def person_slider(value: int) -> Any:
     """Which of the first people."""
     return widgets.IntSlider(
-        value, 1, figures.SHOWN_PEOPLE, description="person", continuous_update=True,
+        value, 1, recall.LIVE_PEOPLE, description="person", continuous_update=True,
         style=_STYLE, layout=_layout(),
     )  # fmt: skip
 

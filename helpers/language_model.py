@@ -7,6 +7,7 @@ be made to each. A matrix maps from its rows to its columns: y = x W.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -98,7 +99,7 @@ def attend(q: Array, k: Array, v: Array) -> Array:
     -------
     (..., T, d) array
     """
-    scores = q @ k.swapaxes(-1, -2) / np.sqrt(np.float32(q.shape[-1]))
+    scores = q @ k.swapaxes(-1, -2) / math.sqrt(q.shape[-1])
     T, S = scores.shape[-2:]
     if T > 1:
         later = np.triu(np.ones((T, S), dtype=bool), 1 + S - T)

@@ -13,6 +13,9 @@ from .language_model import Weights, write
 #: What the small model is fine-tuned on: a new style for people it knows, or new people.
 TASKS = ("saga", "25", "100", "400")
 
+#: How many people an explorer lets the model write about at each step.
+LIVE_PEOPLE = 25
+
 
 def task(name: str, seed: int = 0) -> tuple[tuple[Person, ...], dict[str, str]]:
     """The people and the styles of a task, templates by the word that asks for them.

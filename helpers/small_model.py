@@ -75,24 +75,36 @@ def parts(task: str, noise: float = 0.0) -> dict[str, Parts]:
     generator = np.random.RandomState(0)
     return truncation.decompose(
         {
-            name: (matrix + noise * generator.standard_normal(matrix.shape)).astype(np.float32)
+            name: (matrix + noise * generator.standard_normal(matrix.shape)).astype(np.float64)
             for name, matrix in update(task).items()
         }
     )
 
 
+def spectra() -> dict[str, Array]:
+    """Singular values of SmolLM2's full updates, by task and layer."""
+    return _tensors("pretrained_spectra", measured("pretrained")["made"]["spectra"]["sha256"])
+
+
 def _weights(name: str) -> dict[str, Array]:
-    """Half precision on disk, single in memory; what is read is what was recorded."""
+    return _tensors(f"small_{name}", measured()["made"][name]["sha256"])
+
+
+def _tensors(name: str, sha256: str) -> dict[str, Array]:
+    """Half precision on disk, double in memory: what is printed is the same on every machine.
+
+    What is read must be what was recorded.
+    """
     # Imported here, so that only who opens the weights needs it.
     from safetensors.numpy import load
 
-    file = DATA / f"small_{name}.safetensors"
+    file = DATA / f"{name}.safetensors"
     content = _bytes(file)
-    if hashlib.sha256(content).hexdigest() != measured()["made"][name]["sha256"]:
+    if hashlib.sha256(content).hexdigest() != sha256:
         raise DataError(
             f"{file.name} is damaged: it is not the file that was recorded. {_GET_BACK}"
         )
-    return {key: matrix.astype(np.float32) for key, matrix in sorted(load(content).items())}
+    return {key: matrix.astype(np.float64) for key, matrix in sorted(load(content).items())}
 
 
 def _bytes(file: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from model_figure_support import MODELS
 from support import (
     NAMES,
     RSLORA,
@@ -314,4 +315,5 @@ EXPECTED = {
     "SpectrumUnderNoise": (spectrum_under_noise, [{"noise": 0.01}, {"noise": 0.3}]),
     "TwoUpdates": (two_updates, [{"rank": 4, "noise": 0.01}, {"rank": 20, "noise": 0.3}]),
     **TRAINING,
+    **MODELS,
 }

@@ -113,7 +113,12 @@ def stored_numbers(notebook):
 def quotable_numbers():
     """What prose may name without showing it: a slider's stops, and what others reported."""
     reported = {value for claim in article.CLAIMS for value in claim.values}
-    return {*explorers.NOISES, *explorers.TARGETS, *explorers.LEARNING_RATES} | reported
+    return {
+        *explorers.SCALES,
+        *explorers.NOISES,
+        *explorers.TARGETS,
+        *explorers.LEARNING_RATES,
+    } | reported
 
 
 def sentence_with(number, text):

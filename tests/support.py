@@ -1,5 +1,7 @@
 """What several tests compare against: literal, slow versions that share no code with helpers."""
 
+from dataclasses import is_dataclass
+
 import numpy as np
 
 NAMES = ("style", "facts")
@@ -61,6 +63,8 @@ def random_update(seed, d, k, rank=None):
 
 def assert_same(left, right, where="numbers"):
     """Deep equality of nested dicts, sequences and arrays; NaN equals NaN."""
+    if is_dataclass(right):
+        left, right = vars(left), vars(right)
     if isinstance(right, dict):
         assert left.keys() == right.keys(), where
         for key in right:

@@ -48,6 +48,9 @@ RIGHT = {
     "06-1": 4,
     "06-2": 0.5,
     "06-3": gradient_of_B,
+    "07-1": 50_000 / (18 + math.log2(100)),
+    "07-2": 9,
+    "07-3": lambda x: x / np.sqrt((x * x).sum(axis=-1, keepdims=True) / x.shape[-1]),
 }
 
 FUNCTIONS = [key for key, answer in RIGHT.items() if callable(answer)]
@@ -106,6 +109,18 @@ SLIPS = [
     ("06-3", lambda *given: gradient_of_B(*given).T, "the shape of B, (5, 2), got (2, 5)"),
     ("06-3", lambda *given: 2 * gradient_of_B(*given), "another gradient"),
     ("06-3", 0.5, "the function itself"),
+    ("07-1", 100_000 / 24.644, "half a bit, not one"),
+    ("07-1", 200_000 / 24.644, "multiply by it"),
+    ("07-1", 50_000, "how many people"),
+    ("07-2", 8, "3 of 4 right"),
+    ("07-2", 16, "at a lower rank"),
+    ("07-2", 0, "from 1 to 128"),
+    ("07-3", lambda x: x / (x * x).mean(axis=-1, keepdims=True), "take its root"),
+    ("07-3", lambda x: x / np.sqrt((x * x).mean()), "along the last axis"),
+    ("07-3", lambda x: x / np.linalg.norm(x, axis=-1, keepdims=True), "take the mean"),
+    ("07-3", lambda x: x.sum(axis=-1), "the shape of x, (2, 4, 5), got (2, 4)"),
+    ("07-3", lambda x: x, "should be 1"),
+    ("07-3", 1, "the function itself"),
 ]
 
 

@@ -63,7 +63,8 @@ def assert_in_step(explorer):
     assert explorer.error == ""
     assert_same(picture.drawn, picture.numbers(**explorer.settings))
     assert image(explorer) == picture.png()
-    assert texts(explorer) == ["", caption(explorer.description)]
+    above = [picture.text_html()] if picture.has_text else []
+    assert texts(explorer) == ["", *above, caption(explorer.description)]
     assert explorer.description == picture.place(picture.drawn)
 
 
@@ -87,7 +88,7 @@ def test_every_control_from_end_to_end(explorer):
             control.value = value
             assert explorer.settings[name] == value
             assert_in_step(explorer)
-            images.append(image(explorer))
+            images.append((bytes(image(explorer)), explorer.picture.text()))
             sentences.append(explorer.description)
         assert len(set(images)) == len(images), f"{name} does not change the picture"
         assert len(set(sentences)) == len(sentences), f"{name} does not change the sentence"
@@ -182,7 +183,7 @@ def test_a_failed_redraw_is_shown_and_goes_away(explorer, monkeypatch, broken):
         planted.setattr(explorer.picture, broken, fail)
         control.value = others[0]
     assert "ZeroDivisionError: planted <b>here</b> & there" in explorer.error
-    alert, words = texts(explorer)
+    alert, *_, words = texts(explorer)
     assert 'role="alert"' in alert
     assert html.escape("planted <b>here</b> & there") in alert
     assert "<b>here" not in alert

@@ -14,14 +14,14 @@ from playwright.sync_api import sync_playwright
 from tests.browser import lab
 
 ROOT = Path(__file__).parent.parent
-NOTEBOOK = "03_standard_vs_rslora.ipynb"
+NOTEBOOK = "07_language_model.ipynb"
 
 
 def main() -> None:
     with sync_playwright() as playwright, lab.Server() as server:
         browser = lab.launch(playwright)
         page = server.open(server.context(browser), NOTEBOOK)
-        page.set_viewport_size({"width": 1366, "height": 900})
+        page.set_viewport_size({"width": 1366, "height": 1100})
         lab.run(page)
         explorer = lab.Explorer.all(page)[0]
         before = explorer.state()["words"]

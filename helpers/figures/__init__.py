@@ -1,7 +1,8 @@
 """Figures: they take numbers, draw them, and say in words what they show."""
 
-from .behaviour import SHOWN_PEOPLE, Behaviour
+from .behaviour import Behaviour
 from .errors import ErrorOverRank, ErrorPlane
+from .models import PretrainedOverRank, RankForPeople, RatesInModel, TruncatedOrTrained
 from .picture import Picture
 from .scales import ReaderMismatch, ScaleOverRank
 from .spectra import EnergyTriangle, RankMeasures, SpectrumEnergyError
@@ -9,7 +10,6 @@ from .training import FirstStep, OneRate, RateFan, RatesOverRank, TrainingRun
 from .updates import Layers, NoiseSweep, SpectrumUnderNoise, TwoUpdates
 
 __all__ = [
-    "SHOWN_PEOPLE",
     "Behaviour",
     "EnergyTriangle",
     "ErrorOverRank",
@@ -19,13 +19,17 @@ __all__ = [
     "NoiseSweep",
     "OneRate",
     "Picture",
+    "PretrainedOverRank",
+    "RankForPeople",
     "RankMeasures",
     "RateFan",
+    "RatesInModel",
     "RatesOverRank",
     "ReaderMismatch",
     "ScaleOverRank",
     "SpectrumEnergyError",
     "SpectrumUnderNoise",
     "TrainingRun",
+    "TruncatedOrTrained",
     "TwoUpdates",
 ]

@@ -11,8 +11,6 @@ from .. import biographies, recall, small_model, truncation
 from ..biographies import Marks
 from .picture import COLOURS, GREY, LINES, MARKERS, Picture, ticks
 
-#: How many people the live points are measured on; also those one can choose from.
-SHOWN_PEOPLE = 25
 CURVES = ("facts", "style", "known", "energy")
 _LABELS = {
     "facts": "facts right",
@@ -26,30 +24,20 @@ _LOOKS: dict[str, dict[str, Any]] = {
     "known": {"color": GREY, "linestyle": "-.", "marker": "v"},
     "energy": {"color": GREY, "linestyle": ":"},
 }
-#: What a word is, beside its colour.
-_SIGNS = {"right": "✓", "wrong": "✗"}
 _BADGES = {
     "right": "background: #DDF2E3; color: #0B5A2B",
     "wrong": "background: #FBE0D6; color: #8A2B00; text-decoration: line-through",
 }
 
 
-def marked_text(marks: Marks) -> str:
-    """The text with a sign at every fact, and in brackets what does not belong to the style."""
-    return " ".join(
-        word + " " + _SIGNS[kind] if kind in _SIGNS else f"[{word}]" if kind == "other" else word
-        for word, kind in zip(marks.words, marks.kinds)
-    )
-
-
 def marked_html(marks: Marks) -> str:
-    """The same for the screen: signs and struck-out words do the work of the colours."""
+    """`Marks.signed` for the screen: signs and struck-out words do the work of the colours."""
     parts = []
     for word, kind in zip(marks.words, marks.kinds):
         word = html.escape(word)
-        if kind in _SIGNS:
+        if kind in biographies.SIGNS:
             look = f"{_BADGES[kind]}; padding: 0 0.25em; border-radius: 0.2em"
-            word = f'<b style="{look}">{word}&nbsp;{_SIGNS[kind]}</b>'
+            word = f'<b style="{look}">{word}&nbsp;{biographies.SIGNS[kind]}</b>'
         elif kind == "other":
             word = f"<i>[{word}]</i>"
         parts.append(word)
@@ -100,7 +88,7 @@ class Behaviour(Picture):
         people, styles = recall.task(task)
         style, template = next(iter(styles.items()))
         weights = truncation.apply(small_model.base(), small_model.parts(task, noise), rank, scale)
-        shown = people[:SHOWN_PEOPLE]
+        shown = people[: recall.LIVE_PEOPLE]
         marks = [
             biographies.mark(text, each, template)
             for text, each in zip(recall.texts(weights, shown, style), shown)
@@ -119,6 +107,7 @@ class Behaviour(Picture):
             "scale": scale,
             "noise": noise,
             "task": task,
+            "number": person,
             "person": people[person - 1],
             "style": style,
             "template": template,
@@ -143,16 +132,17 @@ class Behaviour(Picture):
         right = round(4 * marks.facts)
         return (
             f"{described_task(numbers['task'])} at rank {numbers['rank']}, scale "
-            f"{numbers['scale']:g} and noise {numbers['noise']:g}: {right} of "
-            f"{numbers['person'].name}'s 4 facts are right and {100 * marks.style:.0f} % of the "
-            f"style's words. Over 25 people {100 * now['facts']:.0f} % of the facts and "
-            f"{100 * now['style']:.0f} % of the style are right; the rank keeps "
+            f"{numbers['scale']:g} and noise {numbers['noise']:g}: of person {numbers['number']}, "
+            f"{numbers['person'].name}, {right} of 4 facts are right, and "
+            f"{100 * marks.style:.0f} % of the style's words. Over 25 people "
+            f"{100 * now['facts']:.0f} % of the facts and {100 * now['style']:.0f} % of the "
+            f"style are right; the rank keeps "
             f"{100 * numbers['energy']:.0f} % of the update's energy."
         )
 
     def text(self) -> str:
         """What was asked, what the model wrote, and what would be right."""
-        return "\n".join(f"{who}: {what}" for who, what in self._lines(marked_text))
+        return "\n".join(f"{who}: {what}" for who, what in self._lines(Marks.signed))
 
     def text_html(self) -> str:
         """`text` for the screen."""
@@ -169,6 +159,7 @@ class Behaviour(Picture):
             ("asked", f"{self.drawn['style']} {person.name} :"),
             ("written", show(self.drawn["marks"])),
             ("right is", biographies.tell(person, self.drawn["template"])),
+            ("signs", "✓ a right fact, ✗ a wrong one, [ ] a word that the style has not here"),
         ]
 
 

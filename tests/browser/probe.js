@@ -32,7 +32,7 @@ window.probe = {
         outputs: cell.model.outputs.toJSON(),
       })),
 
-  // A box whose own children are the controls, the alert, the picture and the words.
+  // A box whose own children are the controls, the alert, any text, the picture and the words.
   explorers: () =>
     [...document.querySelectorAll(".widget-vbox")].filter((box) =>
       box.querySelector(":scope > .widget-image, :scope > .jupyter-widgets-error-widget"),
@@ -82,6 +82,7 @@ window.probe = {
     const alert = box.querySelector("[role=alert]");
     const state = {
       controls: window.probe.controls(index).map(({ part, ...said }) => said),
+      text: box.querySelector(".widget-html table")?.innerText ?? "",
       words: box.querySelector(".widget-html p")?.innerText ?? "",
       alert: alert && alert.getBoundingClientRect().height > 0 ? alert.innerText : "",
       broken: box.querySelector(".jupyter-widgets-error-widget") !== null,

@@ -69,7 +69,10 @@ def press(explorer: lab.Explorer, number: int, key: str, size: list[float], may_
     after = explorer.until(
         lambda now: (
             now["alert"]
-            or (now["picture"] != before["picture"] and now["words"] != before["words"])
+            or (
+                (now["picture"], now["text"]) != (before["picture"], before["text"])
+                and now["words"] != before["words"]
+            )
         ),
         f"{name}: no new picture and words",
     )
