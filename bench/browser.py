@@ -5,7 +5,7 @@
 The same sliders, moved by the same keys, once on our explorer of the error over rank
 and once on `interact` with all drawn anew, each in a notebook of its own. Both take
 turns, so that both meet the same machine. A press counts until the browser has decoded
-the new picture.
+the new picture. Then, alone, the explorer in which a small language model writes.
 """
 
 from __future__ import annotations
@@ -40,6 +40,11 @@ _ = ipywidgets.interact(
 )
 """,
 }
+CODE = {**WAYS, "behaviour": "explorers.behaviour()"}
+#: In the language model's explorer, whose alternative would be to train anew: slider by
+#: its place, key, how often.
+BEHAVIOUR = {"rank": (0, "ArrowRight", 30), "scale": (1, "ArrowRight", 6),
+             "noise": (2, "ArrowRight", 10)}  # fmt: skip
 #: Which slider, which key, how often; each noise level comes for the first time.
 TURNS = [
     ("rank", "ArrowRight", 10), ("alpha", "ArrowLeft", 6), ("noise", "ArrowRight", 10),
@@ -79,7 +84,7 @@ def press(page: Page, key: str) -> float:
 def opened(server: lab.Server, context: BrowserContext, way: str) -> Page:
     """A notebook with this way alone, run and watched."""
     notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(cell) for cell in (START, WAYS[way])],
+        cells=[nbformat.v4.new_code_cell(cell) for cell in (START, CODE[way])],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
     )
     nbformat.write(notebook, server.root / "notebooks" / f"{way}.ipynb")
@@ -103,11 +108,24 @@ def measure(pages: dict[str, Page]) -> dict[str, dict[str, list[float]]]:
     return taken
 
 
+def measure_behaviour(page: Page) -> list[dict[str, Any]]:
+    """Milliseconds for each slider of the language model's explorer."""
+    rows, every = [], []
+    page.bring_to_front()
+    for slider, (place, key, count) in BEHAVIOUR.items():
+        page.evaluate("number => window.handles[number].focus()", place)
+        taken = [press(page, key) for _ in range(count)]
+        every += taken
+        rows.append({"slider": slider, **summary(taken)})
+    return [*rows, {"slider": "all", **summary(every)}]
+
+
 def main() -> None:
     options = arguments(__doc__)
     with sync_playwright() as playwright, lab.Server() as server:
         context = server.context(lab.launch(playwright))
         taken = measure({way: opened(server, context, way) for way in WAYS})
+        written = measure_behaviour(opened(server, context, "behaviour"))
     rows = []
     for slider in (*SLIDERS, "all"):
         each = {
@@ -122,7 +140,8 @@ def main() -> None:
         row["ratio"] = each["interact"]["median_ms"] / each["explorer"]["median_ms"]
         rows.append(row)
     table("Key press to changed picture, ms:", rows)
-    save(options.json, {"browser": rows})
+    table("Key press to new text and picture of the language model, ms:", written)
+    save(options.json, {"browser": rows, "behaviour": written})
 
 
 if __name__ == "__main__":

@@ -79,12 +79,14 @@ PRETRAINED_LORA = {
 #: LoRA's task, learning rate and use_rslora, in the order in which they are run, seed by
 #: seed: whoever stops early has the first lines whole.
 PRETRAINED_LINES = (
-    ("facts", 5e-4, False),
-    ("style", 5e-4, False),
-    ("facts", 1e-4, True),
-    ("facts", 1e-4, False),
+    ("facts", 2e-3, False),
     ("facts", 5e-4, True),
+    ("style", 5e-4, False),
+    ("facts", 5e-4, False),
+    ("facts", 2e-3, True),
     ("style", 5e-4, True),
+    ("facts", 1e-4, False),
+    ("facts", 1e-4, True),
 )
 PRETRAINED_RANKS = (1, 8, 64)
 PRETRAINED_TRUNCATIONS = (1, 4, 16, 64, 256)

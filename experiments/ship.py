@@ -24,6 +24,7 @@ def small_model() -> None:
     for name, tensors in weights.items():
         file = config.DATA / f"small_{name}.safetensors"
         save_file(tensors, file)
+        file.chmod(0o644)
         made[name]["sha256"] = _digest(file)
     full = [
         {**run["settings"], **{k: run["result"][k] for k in ("loss", "before", "ranks", "scales")}}
@@ -53,6 +54,7 @@ def pretrained() -> None:
     }
     file = config.DATA / "pretrained_spectra.safetensors"
     save_file(spectra, file)
+    file.chmod(0o644)
     full, adapters = runs.results(part.pretrained_full), runs.results(part.pretrained_lora)
     made = {"runs": _together(full + adapters), "spectra": {"sha256": _digest(file)}}
     rows = [_row(run) for run in full]

@@ -64,7 +64,8 @@ def full(seed: int, task: str) -> dict[str, Any]:
 def needed_rank(seed: int, task: str) -> dict[str, Any]:
     """The lowest rank of the truncated update that recalls enough, by halving the range.
 
-    Recall of the style for the new style, of the facts for new people.
+    Recall of the style for the new style, of the facts for new people. The full update
+    recalls all of both, and recall is taken to rise with the rank.
     """
     name = "style" if task == "saga" else "facts"
     base, update = _numpy(_base(seed)), runs.tensors(full, seed=seed, task=task)

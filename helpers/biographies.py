@@ -171,8 +171,10 @@ def encode(text: str) -> Tokens:
 
 
 def decode(tokens: Sequence[int] | Tokens) -> str:
-    """Tokens to text."""
+    """Tokens to text. Raises ValueError for a number that is no token."""
     words = vocabulary()
+    for token in tokens:
+        validation.integer("token", token, 0, len(words) - 1)
     return " ".join(words[token] for token in tokens)
 
 

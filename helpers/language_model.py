@@ -135,6 +135,8 @@ def write(weights: Weights, prompts: ArrayLike, end: int) -> list[Array]:
     list of N int arrays: what was written, without the prompt.
     """
     latest = np.asarray(prompts)
+    _validate(weights, latest, 0)
+    end = validation.integer("end", end, 0, len(weights["embedding"]) - 1)
     room = len(weights["position"]) - latest.shape[1]
     written = np.full((len(latest), room), end)
     open_texts = np.ones(len(latest), dtype=bool)

@@ -29,7 +29,7 @@ def task(name: str, seed: int = 0) -> tuple[tuple[Person, ...], dict[str, str]]:
     """
     if name == "saga":
         return biographies.people("known", seed), {biographies.SAGA_PROMPT: biographies.SAGA}
-    if not isinstance(name, str) or not name.isdecimal():
+    if not isinstance(name, str) or not name.isdecimal() or int(name) == 0:
         raise ValueError(f'name must be "saga" or a number of people such as "100", got {name!r}')
     return biographies.people(int(name), seed), dict(biographies.STYLES)
 
@@ -57,7 +57,10 @@ def measure(
     Returns
     -------
     dict with "facts" and "style", see `biographies.mark`, rounded to 4 digits.
+
+    Raises ValueError if there are no people or no styles.
     """
+    validation.integer("number of styles", len(styles), 1)
     marks = [
         biographies.mark(text, person, template)
         for style, template in styles.items()

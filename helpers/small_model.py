@@ -18,6 +18,9 @@ from .recall import TASKS
 from .truncation import Parts
 from .validation import Array
 
+#: The files of results.
+RESULTS = ("small_model", "small_lora", "pretrained")
+
 DATA = Path(__file__).parent / "data"
 
 _GET_BACK = (
@@ -36,11 +39,14 @@ def measured(name: str = "small_model") -> dict[str, Any]:
 
     Raises DataError if the file is missing or damaged.
     """
-    file = DATA / f"{name}.json"
+    file = DATA / f"{validation.choice('name', name, RESULTS)}.json"
     try:
-        return dict(json.loads(_bytes(file)))
+        content = json.loads(_bytes(file))
     except ValueError as error:
         raise DataError(f"{file.name} is damaged ({error}). {_GET_BACK}") from None
+    if not isinstance(content, dict) or not isinstance(content.get("made"), dict):
+        raise DataError(f"{file.name} is damaged: its record is not there. {_GET_BACK}")
+    return content
 
 
 @lru_cache(maxsize=1)
@@ -61,7 +67,6 @@ def update(task: str) -> dict[str, Array]:
     return _weights(f"update_{validation.choice('task', task, TASKS)}")
 
 
-@lru_cache(maxsize=8)
 def parts(task: str, noise: float = 0.0) -> dict[str, Parts]:
     """The decomposition of an update, with noise on every entry, always the same draw.
 
@@ -71,40 +76,51 @@ def parts(task: str, noise: float = 0.0) -> dict[str, Parts]:
     noise : float
         Standard deviation, at least 0, in the units of the weights.
     """
-    noise = validation.number("noise", noise, 0)
+    return _parts(task, validation.number("noise", noise, 0))
+
+
+@lru_cache(maxsize=8)
+def _parts(task: str, noise: float) -> dict[str, Parts]:
     generator = np.random.RandomState(0)
-    return truncation.decompose(
+    found = truncation.decompose(
         {
-            name: (matrix + noise * generator.standard_normal(matrix.shape)).astype(np.float64)
+            name: matrix + noise * generator.standard_normal(matrix.shape)
             for name, matrix in update(task).items()
         }
     )
+    for array in (array for each in found.values() for array in each):
+        array.setflags(write=False)
+    return found
 
 
 def spectra() -> dict[str, Array]:
     """Singular values of SmolLM2's full updates, by task and layer."""
-    return _tensors("pretrained_spectra", measured("pretrained")["made"]["spectra"]["sha256"])
+    return _tensors("pretrained_spectra", measured("pretrained")["made"].get("spectra", {}))
 
 
 def _weights(name: str) -> dict[str, Array]:
-    return _tensors(f"small_{name}", measured()["made"][name]["sha256"])
+    return _tensors(f"small_{name}", measured()["made"].get(name, {}))
 
 
-def _tensors(name: str, sha256: str) -> dict[str, Array]:
+def _tensors(name: str, record: dict[str, Any]) -> dict[str, Array]:
     """Half precision on disk, double in memory: what is printed is the same on every machine.
 
-    What is read must be what was recorded.
+    What is read must be what was recorded. The arrays are kept for all who ask, so
+    they cannot be written to.
     """
     # Imported here, so that only who opens the weights needs it.
     from safetensors.numpy import load
 
     file = DATA / f"{name}.safetensors"
     content = _bytes(file)
-    if hashlib.sha256(content).hexdigest() != sha256:
+    if hashlib.sha256(content).hexdigest() != record.get("sha256"):
         raise DataError(
             f"{file.name} is damaged: it is not the file that was recorded. {_GET_BACK}"
         )
-    return {key: matrix.astype(np.float64) for key, matrix in sorted(load(content).items())}
+    tensors = {key: matrix.astype(np.float64) for key, matrix in sorted(load(content).items())}
+    for tensor in tensors.values():
+        tensor.setflags(write=False)
+    return tensors
 
 
 def _bytes(file: Path) -> bytes:

@@ -41,9 +41,17 @@ def apply(base: Weights, update: Update, rank: int, scale: float = 1.0) -> dict[
         r, at least 0; matrices with fewer singular values keep all they have.
     scale : float
         s, at least 0.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or base and update differ in their matrices.
     """
     rank = validation.integer("rank", rank, 0)
     scale = validation.number("scale", scale, 0)
+    if base.keys() != update.keys():
+        odd = ", ".join(sorted(base.keys() ^ update.keys()))
+        raise ValueError(f"base and update must have the same matrices, only one has {odd}")
     return {
         name: base[name] + (left[:, :rank] * (scale * values[:rank])) @ right[:rank]
         for name, (left, values, right) in update.items()
@@ -51,8 +59,13 @@ def apply(base: Weights, update: Update, rank: int, scale: float = 1.0) -> dict[
 
 
 def energy(update: Update, rank: int) -> float:
-    """The share of the squared Frobenius norm, over all matrices, that rank r keeps."""
+    """The share of the squared Frobenius norm, over all matrices, that rank r keeps.
+
+    Raises ValueError for an update of zeros, which has nothing to share.
+    """
     rank = validation.integer("rank", rank, 0)
     squares = [parts.values.astype(np.float64) ** 2 for parts in update.values()]
-    kept = sum(float(part[:rank].sum()) for part in squares)
-    return kept / sum(float(part.sum()) for part in squares)
+    total = sum(float(part.sum()) for part in squares)
+    if total == 0:
+        raise ValueError("update must not be all zeros: it has no energy to share")
+    return sum(float(part[:rank].sum()) for part in squares) / total

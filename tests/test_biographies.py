@@ -281,3 +281,9 @@ def test_any_text_is_marked_by_its_rules(words):
             assert kind == ("right" if word in vars(ADA).values() else "wrong")
         else:
             assert kind == ("name" if word in vars(ADA).values() else "other")
+
+
+@pytest.mark.parametrize("token", [-1, 466, 2.5])
+def test_a_number_that_is_no_token(token):
+    with pytest.raises(ValueError, match="token must be a whole number between 0 and 465"):
+        biographies.decode([0, token])

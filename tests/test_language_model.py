@@ -279,6 +279,19 @@ def test_too_long_with_what_came_before():
     np.testing.assert_allclose(last, whole[:, 6:], rtol=1e-9, atol=1e-9)
 
 
+def test_prompts_that_leave_no_room():
+    with pytest.raises(ValueError, match=r"^words in a text must .* between 1 and 9, got 10$"):
+        language_model.write(random_weights(0), [[0] * (CONTEXT + 1)], end=0)
+    with pytest.raises(ValueError, match=r"^tokens must be .*\(texts, words\)"):
+        language_model.write(random_weights(0), [0, 1], end=0)
+
+
+@pytest.mark.parametrize("end", [-1, 11, "."])
+def test_the_end_is_a_token(end):
+    with pytest.raises(ValueError, match=r"^end must be a whole number between 0 and 10"):
+        language_model.write(random_weights(0), [[0]], end=end)
+
+
 @pytest.mark.parametrize("prompts", [[[11]], [[0.5]], [[-1, 2]], np.zeros((0, 3), dtype=int)])
 def test_bad_prompts(prompts):
     with pytest.raises(ValueError, match=r"^tokens"):

@@ -57,7 +57,7 @@ def test_every_task_exists_in_every_world():
         ("", r"^name must .*, got ''$"),
         (25, r"^name must .*, got 25$"),
         (None, r"^name must .*, got None$"),
-        ("0", r"between 1 and 3696 .* got 0$"),
+        ("0", r"^name must .*, got '0'$"),
         ("3697", r"between 1 and 3696 .* got 3697$"),
     ],
 )
@@ -148,3 +148,10 @@ def test_a_real_model_is_asked():
     }
     weights["unembedding"][:, biographies.encode("born")[0]] = 1
     assert recall.texts(weights, PEOPLE, "letter") == ["born born born born born"] * 4
+
+
+def test_no_people_of_a_task_and_no_styles():
+    with pytest.raises(ValueError, match='name must be "saga" or a number of people'):
+        recall.task("0")
+    with pytest.raises(ValueError, match="number of styles must .* got 0"):
+        recall.measure({}, PEOPLE, {})

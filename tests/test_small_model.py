@@ -14,7 +14,7 @@ from helpers import biographies, language_model, recall, small_model, truncation
 
 ROOT = Path(__file__).parent.parent
 DATA = small_model.DATA
-CACHED = (small_model.measured, small_model.base, small_model.update, small_model.parts)
+CACHED = (small_model.measured, small_model.base, small_model.update, small_model._parts)
 WEIGHTS = ("base", *(f"update_{task}" for task in recall.TASKS))
 #: As in experiments/config.py: on how many people known before recall is measured.
 KNOWN = biographies.people("known")[:100]
@@ -171,7 +171,9 @@ assert "torch" not in sys.modules
 def noisy(task, noise):
     return {
         name: (left * values) @ right
-        for name, (left, values, right) in small_model.parts.__wrapped__(task, noise).items()
+        for name, (left, values, right) in small_model._parts.__wrapped__(
+            task, float(noise)
+        ).items()
     }
 
 
@@ -289,3 +291,32 @@ def test_a_failure_is_not_remembered(copied):
     file.write_bytes(good)
     assert small_model.base()
     assert small_model.measured() == json.loads(good)
+
+
+@pytest.mark.parametrize("content", ["{}", "[1]", "3", "null", '{"made": 1}'])
+def test_json_of_another_shape_is_damage(copied, content):
+    (copied / "small_model.json").write_text(content)
+    with pytest.raises(small_model.DataError, match=r"small_model\.json is damaged: its record"):
+        small_model.measured()
+
+
+def test_weights_that_were_never_recorded(copied):
+    (copied / "small_model.json").write_text('{"made": {}}')
+    with pytest.raises(small_model.DataError, match=r"small_base\.safetensors is damaged"):
+        small_model.base()
+
+
+def test_only_files_of_results_can_be_asked_for():
+    with pytest.raises(ValueError, match="name must be one of 'small_model', .* got 'typo'"):
+        small_model.measured("typo")
+
+
+def test_what_is_shared_cannot_be_written_to():
+    arrays = [
+        small_model.base()["embedding"],
+        small_model.update("25")["embedding"],
+        *small_model.parts("25", 0.01)["embedding"],
+    ]
+    for array in arrays:
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0

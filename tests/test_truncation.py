@@ -169,3 +169,15 @@ def test_bad_ranks_and_scales(bad, message):
     if "rank" in bad:
         with pytest.raises(ValueError, match=message):
             truncation.energy(parts, **bad)
+
+
+def test_base_and_update_must_fit():
+    base, update = model(0)
+    parts = truncation.decompose(update)
+    with pytest.raises(ValueError, match="same matrices, only one has row, tall$"):
+        truncation.apply({k: m for k, m in base.items() if k not in ("tall", "row")}, parts, 1)
+
+
+def test_an_update_of_zeros_has_no_energy():
+    with pytest.raises(ValueError, match="update must not be all zeros"):
+        truncation.energy(truncation.decompose({"one": np.zeros((3, 2))}), 1)

@@ -27,7 +27,7 @@ check() { # name, constraints, python versions
     if ! [ "$folder/.made" -nt "$constraints" ]; then
         "$python" -m venv --clear "$folder"
         "$folder/bin/python" -m pip install --quiet --disable-pip-version-check \
-            -r "$constraints" nbval pytest pytest-xdist hypothesis colorspacious
+            -r "$constraints" safetensors nbval pytest pytest-xdist hypothesis colorspacious
         touch "$folder/.made"
     fi
     echo "$name: $("$folder/bin/python" --version), $(grep -c == "$constraints") versions pinned"
@@ -36,7 +36,8 @@ check() { # name, constraints, python versions
     # What depends on the versions most: drawing, widgets, and the numbers themselves.
     "$folder/bin/python" -m pytest -q -n 2 --dist=loadfile -p no:cacheprovider -W ignore \
         tests/test_figures.py tests/test_explorers.py tests/test_updates.py \
-        tests/test_approximation.py tests/test_training.py
+        tests/test_approximation.py tests/test_training.py tests/test_language_model.py \
+        tests/test_truncation.py tests/test_small_model.py
 }
 
 check oldest tests/versions/oldest.txt 3.10 3.11

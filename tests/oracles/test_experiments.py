@@ -18,6 +18,9 @@ from experiments import config, model, questions, runs, ship, small  # noqa: E40
 from experiments.config import SmallModel, Training  # noqa: E402
 from helpers import biographies, language_model, recall, small_model, truncation  # noqa: E402
 
+# More threads only wait for each other where other work keeps the cores busy.
+torch.set_num_threads(1)
+
 PEOPLE = biographies.people(5)
 LORA = {
     "seed": 0, "task": "25", "rank": 2, "alpha": 16, "use_rslora": False,
@@ -505,9 +508,11 @@ def test_every_fact_is_trained_in_three_ways_and_asked_in_a_fourth():
     people = biographies.people(questions.PEOPLE, 0)
     assert (len(trained), len(held_out)) == (3 * 2 * 16, 2 * 16)
     for person in people:
-        for key in (person.city, person.profession):
+        for fact in ("city", "profession"):
+            key = getattr(person, fact)
             ways = [i for i in trained if person.name in i.question and i.key == key]
             (later,) = (i for i in held_out if person.name in i.question and i.key == key)
+            assert later.question == questions.ASKED[fact][-1].format(name=person.name)
             assert len(ways) == 3
             assert {item.answer for item in ways} == {later.answer}
             assert person.name in later.answer

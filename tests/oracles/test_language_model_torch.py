@@ -8,6 +8,9 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed; loops sta
 from experiments import model  # noqa: E402
 from helpers import biographies, language_model, recall, small_model  # noqa: E402
 
+# More threads only wait for each other where other work keeps the cores busy.
+torch.set_num_threads(1)
+
 #: The base alone, and with the whole update of each task.
 TASKS = (None, *recall.TASKS)
 PEOPLE = (*biographies.people("known")[:10], *biographies.people(10))
