@@ -204,7 +204,7 @@ MODELS = {
     ),
     "PretrainedOverRank": (
         pretrained_over_rank,
-        [{"learning_rate": 5e-4}, {"learning_rate": 1e-4}],
+        [{"learning_rate": 2e-3}, {"learning_rate": 5e-4}],
     ),
     "RankForPeople": (rank_for_people, [{}]),
     "RatesInModel": (rates_in_model, [{"recalled": "facts"}, {"recalled": "known"}]),

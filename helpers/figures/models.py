@@ -240,7 +240,7 @@ class PretrainedOverRank(Picture):
         _ways(self, "at rank r")
 
     @staticmethod
-    def numbers(learning_rate: float = 5e-4) -> dict[str, Any]:
+    def numbers(learning_rate: float = 2e-3) -> dict[str, Any]:
         rates = {"style": 5e-4, "facts": learning_rate}
         found: dict[Any, Any] = {}
         for task, rate in rates.items():
