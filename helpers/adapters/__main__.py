@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -88,7 +89,7 @@ def _inspect(given: argparse.Namespace) -> None:
     with _Bar(sys.stderr) as progress:
         if given.against is not None:
             found, left_out = difference(given.against, given.path, progress)
-            notes = [f"{len(left_out)} tensors were not compared."] if left_out else []
+            notes = [f"Tensors that were not compared: {len(left_out)}."] if left_out else []
         else:
             adapter = read(given.path)
             found, left_out, notes = spectra(adapter, progress), dict(adapter.ignored), []
@@ -112,11 +113,11 @@ def _inspect(given: argparse.Namespace) -> None:
         )
         return
     print(report.table(rows))
-    print(f"\n{said}")
+    print(f"\n{_wrapped(said)}")
     for note in notes:
-        print(note)
+        print(_wrapped(note))
     if audits:
-        print(f"\n{scales.table(audits)}\n\n{scales.verdict(audits)}")
+        print(f"\n{scales.table(audits)}\n\n{_wrapped(scales.verdict(audits))}")
         if any(each.standard_ratio != 1 for each in audits):
             print("Reported to scale such adapters wrongly, now or before a fix:")
             for reader in scales.READERS:
@@ -145,10 +146,11 @@ def _truncate(given: argparse.Namespace) -> None:
         _print_json({"modules": [asdict(cut) for cut in cuts], "total_error": total})
         return
     print(_cut_table(cuts))
-    print(
-        f"\nOver all modules the relative error is {total:.3g}: the best that these ranks allow, "
+    said = (
+        f"Over all modules the relative error is {total:.3g}: the best that these ranks allow, "
         "by weights and before rounding. What it does to behaviour has to be measured."
     )
+    print(f"\n{_wrapped(said)}")
 
 
 def _cut_table(cuts: list[Cut]) -> Table:
@@ -160,6 +162,10 @@ def _cut_table(cuts: list[Cut]) -> Table:
             for cut in cuts
         ],
     )  # fmt: skip
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, report.WIDTH)
 
 
 def _print_json(value: Any) -> None:

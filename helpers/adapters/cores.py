@@ -62,13 +62,14 @@ def cores(B: Array, A: Array) -> tuple[Array, Array]:
     core : (..., min(d, r), min(k, r)) array
     unit : (...) array
         The factors are divided by their largest entries first, so that no
-        product overflows or vanishes; this is what to multiply by.
+        entry of the core overflows or vanishes; this is what to multiply by.
     """
     sizes = [np.abs(each).max(axis=(-2, -1), keepdims=True) for each in (B, A)]
     B, A = (each / np.where(size > 0, size, 1) for each, size in zip((B, A), sizes))
     R_B = np.linalg.qr(B, mode="r")
     R_A = np.linalg.qr(np.swapaxes(A, -1, -2), mode="r")
-    return R_B @ np.swapaxes(R_A, -1, -2), (sizes[0] * sizes[1])[..., 0, 0]
+    with np.errstate(over="ignore"):
+        return R_B @ np.swapaxes(R_A, -1, -2), (sizes[0] * sizes[1])[..., 0, 0]
 
 
 def spectra(adapter: Adapter, progress: Progress | None = None) -> list[Spectrum]:
@@ -91,9 +92,10 @@ def spectra(adapter: Adapter, progress: Progress | None = None) -> list[Spectrum
 
 
 def _spectrum(module: Module, row: Array, unit: float) -> Spectrum:
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         values = row * unit * module.multiplier
-    if not np.all(np.isfinite(values)):
+        norm = values.sum()
+    if not np.isfinite(norm):
         raise AdapterError(f"module {module.name}: the update is too large for float64")
     return Spectrum(module.name, module.kind, module.shape, module.rank, module.multiplier, values)
 

@@ -13,7 +13,11 @@ class AdapterError(ValueError):
 
 
 def shown(value: object, most: int = 80) -> str:
-    """A short form of `value` on one line, without control characters."""
-    text = str(value) if isinstance(value, (str, Path, Exception)) else repr(value)
-    text = "".join(each if each.isprintable() else "?" for each in text)
-    return text if len(text) <= most else text[: most - 3] + "..."
+    """A short form of `value` on one line, without control characters; of a path, its end."""
+    is_text = isinstance(value, (str, Path, Exception))
+    text = "".join(
+        each if each.isprintable() else "?" for each in (str(value) if is_text else repr(value))
+    )
+    if len(text) <= most:
+        return text
+    return "..." + text[3 - most :] if isinstance(value, Path) else text[: most - 3] + "..."

@@ -16,6 +16,8 @@ from .files import FLOATS, Tensors
 
 LINEAR = "linear"
 EMBEDDING = "embedding"
+#: Alphas below this, or above its inverse, are taken for damage; no arithmetic overflows within.
+LEAST_ALPHA = 1e-30
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def make_module(
     ------
     AdapterError
         If the factors' types are not floats, their shapes do not fit each other
-        or the kind of module, or alpha is not above 0.
+        or the kind of module, or alpha is out of range.
     """
     where = f"{shown(tensors.path)}: module {name}"
     A, B = tensors.entries[A_key], tensors.entries[B_key]
@@ -146,14 +148,13 @@ def make_module(
     rank, k = A.shape[0], int(np.prod(A.shape[1:], dtype=object))
     alpha = settings.pop("alpha", None)
     alpha = float(rank if alpha is None else alpha)
-    if not (np.isfinite(alpha) and alpha > 0):
-        raise AdapterError(f"{where}: alpha must be finite and above 0, got {alpha:g}")
+    if not LEAST_ALPHA <= alpha <= 1 / LEAST_ALPHA:
+        raise AdapterError(
+            f"{where}: alpha must be between {LEAST_ALPHA} and {1 / LEAST_ALPHA:g}, got {alpha:g}"
+        )
     if axes > 2:
         kind, settings["transposed"] = f"conv{axes - 2}d", False
-    module = Module(
+    return Module(
         name, kind, (B.shape[0], k), rank, alpha, A_key=A_key, B_key=B_key, dtype=A.dtype,
         kernel=A.shape[1:] if axes > 2 else (), **settings,
     )  # fmt: skip
-    if not (np.isfinite(module.multiplier) and module.multiplier > 0):
-        raise AdapterError(f"{where}: alpha {alpha:g} gives the multiplier {module.multiplier:g}")
-    return module

@@ -10,7 +10,7 @@ from .. import scaling
 from . import patterns
 from .errors import AdapterError, shown
 from .files import open_file, read_json
-from .model import LINEAR, Adapter, make_module
+from .model import LEAST_ALPHA, LINEAR, Adapter, make_module
 from .pairs import PEFT, extras, notes, pair
 
 CONFIG = "adapter_config.json"
@@ -122,8 +122,9 @@ def check_config(config: Mapping[str, Any], where: str) -> Settings:
 
 def _number(value: Any, name: str, where: str, whole: bool = False) -> float:
     good = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-    if not good or not 0 < value < 1e300 or (whole and value > 2**31):
-        kind = "a whole number at least 1" if whole else "a finite number above 0"
+    low, high = (1, 2**31) if whole else (LEAST_ALPHA, 1 / LEAST_ALPHA)
+    if not good or not low <= value <= high:
+        kind = f"a {'whole ' * whole}number between {low} and {high:g}"
         raise AdapterError(f"{where}: {name} must be {kind}, got {shown(value)}")
     return value if whole else float(value)
 

@@ -128,7 +128,7 @@ def sentences(rows: Sequence[Row]) -> str:
     needed = [row.rank99 for row in alive]
     zero = f" ({len(rows) - len(alive)} more are zero)" if len(alive) < len(rows) else ""
     return (
-        f"In {len(alive)} modules of rank {of}{zero}, 99 % of the energy takes between "
+        f"In {len(alive)} module{'s' * (len(alive) > 1)} of rank {of}{zero}, 99 % of the energy takes between "
         f"{min(needed)} and {max(needed)} directions, with a median of {median(needed):g}, and the "
         f"effective rank has a median of {median(row.effective for row in alive):.1f}. "
         "That is about weights and not behaviour, because directions with little energy can still "

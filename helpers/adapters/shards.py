@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from .errors import AdapterError, shown
 from .files import HOW_TO_CONVERT, PICKLED, Tensors, open_file, read_json
 from .header import check_name
+
+#: A file in the same folder: no separator of any system, no `..`.
+_PLAIN = re.compile(r"\w[\w. +-]*\.safetensors")
 
 
 def open_checkpoint(path: Path) -> Tensors:
@@ -38,7 +42,7 @@ def _open_shards(index: Path) -> Tensors:
     shards: dict[str, Tensors] = {}
     for name, file in weight_map.items():
         check_name(name, where)
-        if not isinstance(file, str) or Path(file).name != file or "\\" in file or "\0" in file:
+        if not isinstance(file, str) or not _PLAIN.fullmatch(file):
             raise AdapterError(
                 f"{where}: tensor {name} lies in {shown(file)}; only plain file names "
                 "in the same folder are allowed"
