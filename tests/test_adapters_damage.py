@@ -326,7 +326,7 @@ def survives(path, folder):
 SMALL = [("m.0.q", "linear", (2, 3), (3, 2)), ("m.e", "embedding", (2, 4), (3, 2))]
 
 
-@settings(max_examples=120)
+@settings(max_examples=80)
 @given(data=st.data(), dtype=st.sampled_from(["F16", "F64", "BF16"]))
 def test_mutated_weights_of_a_folder(data, dtype):
     with tempfile.TemporaryDirectory() as temporary:
@@ -338,7 +338,7 @@ def test_mutated_weights_of_a_folder(data, dtype):
         survives(folder, Path(temporary))
 
 
-@settings(max_examples=120)
+@settings(max_examples=80)
 @given(data=st.data())
 def test_mutated_configs(data):
     with tempfile.TemporaryDirectory() as temporary:
@@ -350,7 +350,7 @@ def test_mutated_configs(data):
         survives(folder, Path(temporary))
 
 
-@settings(max_examples=120)
+@settings(max_examples=80)
 @given(data=st.data())
 def test_mutated_single_files(data):
     with tempfile.TemporaryDirectory() as temporary:
@@ -360,7 +360,7 @@ def test_mutated_single_files(data):
         survives(path, Path(temporary))
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_mutated_checkpoints(data):
     with tempfile.TemporaryDirectory() as temporary:

@@ -121,7 +121,7 @@ def _inspect(given: argparse.Namespace) -> None:
         if any(each.standard_ratio != 1 for each in audits):
             print("Reported to scale such adapters wrongly, now or before a fix:")
             for reader in scales.READERS:
-                print(f"- {reader.name}: {reader.fault}; {reader.state}; {reader.date}")
+                print(_wrapped(f"- {reader.name}, {reader.date}: {reader.fault}; {reader.state}"))
                 print(f"  {reader.source}")
 
 

@@ -126,11 +126,12 @@ def sentences(rows: Sequence[Row]) -> str:
     ranks = sorted({row.rank for row in alive})
     of = f"{ranks[0]}" if len(ranks) == 1 else f"{ranks[0]} to {ranks[-1]}"
     needed = [row.rank99 for row in alive]
+    effective = median(row.effective for row in alive)
     zero = f" ({len(rows) - len(alive)} more are zero)" if len(alive) < len(rows) else ""
     return (
-        f"In {len(alive)} module{'s' * (len(alive) > 1)} of rank {of}{zero}, 99 % of the energy takes between "
-        f"{min(needed)} and {max(needed)} directions, with a median of {median(needed):g}, and the "
-        f"effective rank has a median of {median(row.effective for row in alive):.1f}. "
+        f"In {len(alive)} module{'s' * (len(alive) > 1)} of rank {of}{zero}, 99 % of the energy "
+        f"takes between {min(needed)} and {max(needed)} directions, with a median of "
+        f"{median(needed):g}, and the effective rank has a median of {effective:.1f}. "
         "That is about weights and not behaviour, because directions with little energy can still "
         "matter; and cutting this update to a lower rank is not the same as training at it."
     )

@@ -71,7 +71,7 @@ READERS = (
     Reader("LoRAX", "applied alpha/r", "fixed", "2024-03-04",
            _GITHUB + "predibase/lorax/pull/299"),
     Reader("llama.cpp, convert_lora_to_gguf.py", "writes lora_alpha only, no rule and no pattern",
-           "as read at 0b03adaa", "2026", _GITHUB + "ggml-org/llama.cpp"),
+           "as read at 0b03adaa", "2026-11-23", _GITHUB + "ggml-org/llama.cpp"),
     Reader("PEFT, add_weighted_adapter", "result too strong by sqrt(r)",
            "pull request 3449 merged; 3761 open", "2026-07-17",
            _GITHUB + "huggingface/peft/issues/3761"),
