@@ -213,3 +213,11 @@ def test_the_ranks_of_the_rows_are_those_of_spectrum(share):
     found = row.rank90 if share == 0.9 else row.rank99
     assert found == spectrum.rank_for_energy(values, share)
     assert report.SORTS[0] == "name"
+
+
+@pytest.mark.parametrize("target", [0.5, 0.8, 0.95, 0.999])
+def test_kohyas_sv_fro_is_the_root_of_the_energy(target):
+    """networks/resize_lora.py: the first index at which the energy reaches target squared."""
+    values = np.sort(np.abs(draw(5, 12)))[::-1]
+    kohya = int(np.searchsorted(np.cumsum(values**2) / np.sum(values**2), target**2)) + 1
+    assert spectrum.rank_for_energy(values, target**2) == kohya

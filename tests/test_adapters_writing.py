@@ -119,6 +119,8 @@ def test_the_library_reads_what_is_written(tmp_path):
     made = load_file(tmp_path / "b" / "adapter_model.safetensors")
     assert len(made) == 2 * len(MODULES) + 1
     np.testing.assert_array_equal(made["base_model.model.head.bias"], draw(9, 3).astype(np.float32))
+    for entry in adapters.read(tmp_path / "b").tensors.entries.values():
+        assert entry.begin % {"F16": 2, "F32": 4}[entry.dtype] == 0
     conv = made["base_model.model.vision.conv.lora_A.weight"]
     assert (conv.shape, conv.dtype) == ((1, 2, 3, 3), np.float16)
 

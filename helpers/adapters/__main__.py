@@ -112,7 +112,7 @@ def _inspect(given: argparse.Namespace) -> None:
             }
         )
         return
-    print(report.table(rows))
+    print(f"{report.table(rows)}\n{_wrapped(report.LEGEND)}")
     print(f"\n{_wrapped(said)}")
     for note in notes:
         print(_wrapped(note))
@@ -151,6 +151,8 @@ def _truncate(given: argparse.Namespace) -> None:
         "by weights and before rounding. What it does to behaviour has to be measured."
     )
     print(f"\n{_wrapped(said)}")
+    if adapter.source == "peft" and len({(cut.rank, cut.alpha) for cut in cuts}) > 1:
+        print(_wrapped("Modules differ in rank or alpha: a reader must heed the patterns."))
 
 
 def _cut_table(cuts: list[Cut]) -> Table:

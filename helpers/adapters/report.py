@@ -18,6 +18,10 @@ from ..validation import Array
 from .cores import Spectrum
 
 WIDTH = 100
+LEGEND = (
+    "scale: the trained multiplier; norm: Frobenius; 90 % and 99 %: directions for that share of "
+    "the energy; in use: effective rank over r."
+)
 
 
 @dataclass(frozen=True)
@@ -127,11 +131,16 @@ def sentences(rows: Sequence[Row]) -> str:
     of = f"{ranks[0]}" if len(ranks) == 1 else f"{ranks[0]} to {ranks[-1]}"
     needed = [row.rank99 for row in alive]
     effective = median(row.effective for row in alive)
+    least, most = min(needed), max(needed)
+    directions = (
+        f"{least} direction{'s' * (least > 1)}"
+        if least == most
+        else f"between {least} and {most} directions, with a median of {median(needed):g}"
+    )
     zero = f" ({len(rows) - len(alive)} more are zero)" if len(alive) < len(rows) else ""
     return (
         f"In {len(alive)} module{'s' * (len(alive) > 1)} of rank {of}{zero}, 99 % of the energy "
-        f"takes between {min(needed)} and {max(needed)} directions, with a median of "
-        f"{median(needed):g}, and the effective rank has a median of {effective:.1f}. "
+        f"takes {directions}, and the effective rank has a median of {effective:.1f}. "
         "That is about weights and not behaviour, because directions with little energy can still "
         "matter; and cutting this update to a lower rank is not the same as training at it."
     )

@@ -36,6 +36,8 @@ def truncate(
 
     A PEFT adapter becomes a folder with rank_pattern and alpha_pattern; a file
     in kohya's or Diffusers' names becomes one file. Other tensors are copied.
+    A reader that ignores the patterns scales modules of other ranks wrongly; with
+    one `rank` for all modules there are none.
 
     Parameters
     ----------
