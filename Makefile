@@ -96,6 +96,7 @@ picture: $(VENV)/.testing
 bench: $(VENV)/.testing
 	$(BIN)/python -m bench.kernel
 	$(BIN)/python -m bench.training
+	$(BIN)/python -m bench.adapters
 	$(BIN)/python -m bench.browser
 
 address: $(VENV)/.testing

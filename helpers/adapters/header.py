@@ -1,0 +1,161 @@
+"""The header of a safetensors file, checked before anything is read by it.
+
+A file is an 8-byte little-endian length, a JSON object of that length, and the
+bytes of the tensors (the format's own description, huggingface/safetensors).
+The library accepts a name that occurs twice and takes the last; here that is
+an error, as are names that would draw on a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import AdapterError, shown
+
+#: Bytes per element of the types that the format knows.
+SIZES = {
+    "BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "F8_E8M0": 1, "I16": 2, "U16": 2,
+    "F16": 2, "BF16": 2, "I32": 4, "U32": 4, "F32": 4, "F64": 8, "I64": 8, "U64": 8,
+}  # fmt: skip
+
+#: A JSON document above this is refused unread: a header of 80 000 tensors is smaller.
+MOST_BYTES = 10_000_000
+LONGEST_NAME = 300
+MOST_AXES = 8
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where one tensor lies: type, shape, and bytes [begin, end) of the file."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Header:
+    """The tensors of a file by name, in the order of their bytes, and its metadata."""
+
+    entries: dict[str, Entry]
+    metadata: dict[str, str]
+
+
+def parse_json(text: bytes, where: str) -> dict[str, Any]:
+    """A JSON object from UTF-8 bytes, without duplicate names, NaN or infinity."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+            raise AdapterError(f"{where} has the name {shown(twice)} twice")
+        return made
+
+    def refuse(constant: str) -> None:
+        raise AdapterError(f"{where} holds {constant}: only finite numbers are allowed")
+
+    try:
+        made = json.loads(text.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse)
+    except AdapterError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise AdapterError(f"{where} is not valid JSON ({shown(error)})") from None
+    if not isinstance(made, dict):
+        raise AdapterError(f"{where} must be a JSON object, got {shown(made)}")
+    return made
+
+
+def check_name(name: str, where: str) -> str:
+    """Return a name of a tensor or module if it is short and printable."""
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise AdapterError(
+            f"{where} has a name of {len(name)} characters, {shown(name, 40)!r}: names must be "
+            f"printable, with 1 to {LONGEST_NAME} characters"
+        )
+    return name
+
+
+def read_header(path: Path) -> Header:
+    """Read and check the header of a safetensors file.
+
+    Raises
+    ------
+    AdapterError
+        If the file cannot be opened, is cut short, or its header is not valid:
+        wrong lengths, unknown types, duplicate or unprintable names, offsets
+        that overlap or leave a gap.
+    """
+    where = shown(path)
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if size < 8 or length > size - 8:
+                raise AdapterError(
+                    f"{where} is cut short: its header says {length} bytes, the file has {size}"
+                )
+            if length > MOST_BYTES:
+                raise AdapterError(
+                    f"{where} has a header of {length} bytes, at most {MOST_BYTES} are allowed"
+                )
+            raw = parse_json(file.read(length), f"the header of {where}")
+    except OSError as error:
+        raise AdapterError(f"{where} cannot be read ({error.strerror})") from None
+    metadata = raw.pop("__metadata__", None) or {}
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise AdapterError(f"{where} has metadata that is not text to text")
+    entries = [(check_name(name, where), _entry(name, raw[name], where)) for name in raw]
+    entries.sort(key=lambda item: (item[1].begin, item[1].end))
+    expected = 0
+    for name, entry in entries:
+        if entry.begin != expected:
+            raise AdapterError(
+                f"{where}: tensor {name} starts at byte {entry.begin}, {expected} was expected"
+            )
+        expected = entry.end
+    if expected != size - 8 - length:
+        raise AdapterError(
+            f"{where} must hold {expected} bytes of tensors, got {size - 8 - length}"
+        )
+    start = 8 + length
+    placed = {
+        name: Entry(entry.dtype, entry.shape, start + entry.begin, start + entry.end)
+        for name, entry in entries
+    }
+    return Header(placed, metadata)
+
+
+def _entry(name: str, raw: Any, where: str) -> Entry:
+    fields = raw if isinstance(raw, dict) else {}
+    dtype = fields.get("dtype")
+    shape, offsets = (_counts(fields.get(key)) for key in ("shape", "data_offsets"))
+    if not isinstance(dtype, str) or dtype not in SIZES:
+        raise AdapterError(
+            f"{where}: tensor {name} has the unknown type {shown(dtype)}; known: {', '.join(SIZES)}"
+        )
+    if shape is None or len(shape) > MOST_AXES or offsets is None or len(offsets) != 2:
+        raise AdapterError(
+            f"{where}: tensor {name} must have a shape and two data_offsets of whole numbers, "
+            f"got {shown(raw)}"
+        )
+    needed = math.prod(shape) * SIZES[dtype]
+    if offsets[1] - offsets[0] != needed:
+        raise AdapterError(
+            f"{where}: tensor {name} of type {dtype} and shape {shape} must have {needed} bytes, "
+            f"got {offsets[1] - offsets[0]}"
+        )
+    return Entry(dtype, tuple(shape), offsets[0], offsets[1])
+
+
+def _counts(value: Any) -> list[int] | None:
+    """The value if it is a list of whole numbers in [0, 2^63), otherwise None."""
+    good = isinstance(value, list) and all(
+        type(each) is int and 0 <= each < 2**63 for each in value
+    )
+    return value if good else None

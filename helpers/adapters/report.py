@@ -1,0 +1,169 @@
+"""What the singular values say of each module: rows, a table, two sentences.
+
+Stable rank, effective rank and captured energy are those of `helpers.spectrum`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from statistics import median
+
+import numpy as np
+
+from .. import spectrum, validation
+from ..tables import Table
+from ..validation import Array
+from .cores import Spectrum
+
+WIDTH = 100
+LEGEND = (
+    "scale: the trained multiplier; norm: Frobenius; 90 % and 99 %: directions for that share of "
+    "the energy; in use: effective rank over r."
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One module in numbers. All measures are 0 for an update of zero.
+
+    Parameters
+    ----------
+    name, kind : str
+    d, k : int
+        The update's shape.
+    rank : int
+        r of the factors; min(d, k) for the difference of two checkpoints.
+    multiplier : float
+    norm : float
+        Frobenius norm of the update, the multiplier included.
+    stable : float
+        Energy over the largest squared singular value.
+    effective : float
+        exp of the entropy of the singular values (Roy and Vetterli).
+    rank90, rank99 : int
+        Singular values needed for 90 and 99 % of the energy.
+    share : float
+        effective / rank: the share of the rank in use.
+    """
+
+    name: str
+    kind: str
+    d: int
+    k: int
+    rank: int
+    multiplier: float
+    norm: float
+    stable: float
+    effective: float
+    rank90: int
+    rank99: int
+    share: float
+
+
+#: What rows can be sorted by.
+SORTS = tuple(field.name for field in fields(Row) if field.name not in ("kind", "d", "k"))
+
+
+def rows(spectra: Sequence[Spectrum], sort: str | None = None) -> list[Row]:
+    """A row for each spectrum; in their order, or by one column, largest first.
+
+    Parameters
+    ----------
+    sort : one of `SORTS`, or None
+        Names are sorted upwards.
+    """
+    made = [_row(each) for each in spectra]
+    if sort is not None:
+        sort = validation.choice("sort", sort, SORTS)
+        made.sort(key=lambda row: getattr(row, sort), reverse=sort != "name")
+    return made
+
+
+def _row(each: Spectrum) -> Row:
+    start = (each.name, each.kind, *each.shape, each.rank, each.multiplier)
+    if each.values[0] == 0:
+        return Row(*start, 0.0, 0.0, 0.0, 0, 0, 0.0)
+    largest = each.values[0]
+    effective = spectrum.effective_rank(each.values / largest)
+    return Row(
+        *start,
+        float(largest * np.linalg.norm(each.values / largest)),
+        spectrum.stable_rank(each.values),
+        effective,
+        spectrum.rank_for_energy(each.values, 0.9),
+        spectrum.rank_for_energy(each.values, 0.99),
+        effective / each.rank,
+    )
+
+
+def table(rows: Sequence[Row], width: int = WIDTH) -> Table:
+    """The rows as a table of at most `width` columns: long names lose their beginning."""
+    cells = [
+        [
+            f"{row.d} x {row.k}", f"{row.rank}", f"{row.multiplier:.4g}", f"{row.norm:.4g}",
+            f"{row.stable:.1f}", f"{row.effective:.1f}", f"{row.rank90}", f"{row.rank99}",
+            f"{100 * row.share:.0f} %",
+        ]
+        for row in rows
+    ]  # fmt: skip
+    headings = ["shape", "r", "scale", "norm", "stable", "eff.", "90 %", "99 %", "in use"]
+    taken = sum(2 + max(len(line[i]) for line in [headings, *cells]) for i in range(len(headings)))
+    names = [shorten(row.name, width - taken) for row in rows]
+    return Table(["module", *headings], [[name, *line] for name, line in zip(names, cells)])
+
+
+def shorten(name: str, width: int) -> str:
+    """The end of a name, after an ellipsis where it is too long."""
+    return name if len(name) <= width else "…" + name[len(name) - max(width, 8) + 1 :]
+
+
+def sentences(rows: Sequence[Row]) -> str:
+    """What the rows mean, in two sentences, and what they do not."""
+    alive = [row for row in rows if row.norm > 0]
+    if not alive:
+        return (
+            f"All {len(rows)} updates are zero: the adapter changes nothing. "
+            "Either it was not trained, or the file was saved before training."
+        )
+    ranks = sorted({row.rank for row in alive})
+    of = f"{ranks[0]}" if len(ranks) == 1 else f"{ranks[0]} to {ranks[-1]}"
+    needed = [row.rank99 for row in alive]
+    effective = median(row.effective for row in alive)
+    least, most = min(needed), max(needed)
+    directions = (
+        f"{least} direction{'s' * (least > 1)}"
+        if least == most
+        else f"between {least} and {most} directions, with a median of {median(needed):g}"
+    )
+    zero = f" ({len(rows) - len(alive)} more are zero)" if len(alive) < len(rows) else ""
+    return (
+        f"In {len(alive)} module{'s' * (len(alive) > 1)} of rank {of}{zero}, 99 % of the energy "
+        f"takes {directions}, and the effective rank has a median of {effective:.1f}. "
+        "That is about weights and not behaviour, because directions with little energy can still "
+        "matter; and cutting this update to a lower rank is not the same as training at it."
+    )
+
+
+def layer_map(rows: Sequence[Row], field: str = "effective") -> tuple[list[int], list[str], Array]:
+    """One column of the rows as layers by modules.
+
+    The layer is the first number in the name, the module what follows it; rows
+    without a number are left out.
+
+    Returns
+    -------
+    layers : list of int, ascending
+    modules : list of str, in order of appearance
+    values : (layers, modules) array, NaN where there is no such module
+    """
+    validation.choice("field", field, tuple(name for name in SORTS if name != "name"))
+    placed = {}
+    for row in rows:
+        if match := re.search(r"(?:^|\.)(\d{1,6})\.(.+)$", row.name):
+            placed[int(match[1]), match[2]] = float(getattr(row, field))
+    layers = sorted({layer for layer, _ in placed})
+    modules = list(dict.fromkeys(module for _, module in placed))
+    values = [[placed.get((layer, module), np.nan) for module in modules] for layer in layers]
+    return layers, modules, np.array(values).reshape(len(layers), len(modules))
