@@ -153,5 +153,5 @@ def test_a_real_model_is_asked():
 def test_no_people_of_a_task_and_no_styles():
     with pytest.raises(ValueError, match='name must be "saga" or a number of people'):
         recall.task("0")
-    with pytest.raises(ValueError, match="number of styles must .* got 0"):
+    with pytest.raises(ValueError, match=r"number of styles must .* got 0"):
         recall.measure({}, PEOPLE, {})

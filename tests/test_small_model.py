@@ -307,7 +307,7 @@ def test_weights_that_were_never_recorded(copied):
 
 
 def test_only_files_of_results_can_be_asked_for():
-    with pytest.raises(ValueError, match="name must be one of 'small_model', .* got 'typo'"):
+    with pytest.raises(ValueError, match=r"name must be one of 'small_model', .* got 'typo'"):
         small_model.measured("typo")
 
 

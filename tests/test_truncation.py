@@ -174,7 +174,7 @@ def test_bad_ranks_and_scales(bad, message):
 def test_base_and_update_must_fit():
     base, update = model(0)
     parts = truncation.decompose(update)
-    with pytest.raises(ValueError, match="same matrices, only one has row, tall$"):
+    with pytest.raises(ValueError, match=r"same matrices, only one has row, tall$"):
         truncation.apply({k: m for k, m in base.items() if k not in ("tall", "row")}, parts, 1)
 
 
