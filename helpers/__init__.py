@@ -5,6 +5,7 @@ Mathematics (``updates``, ``scaling``, ``approximation``, ``spectrum``, ``traini
 nothing of sliders; ``explorers`` wires sliders to figures. For the language models:
 ``biographies`` is their world, ``language_model`` the transformer, ``truncation`` what
 is done to it, ``recall`` what it then knows, ``small_model`` and ``results`` what ships.
+``adapters`` looks into a reader's own.
 """
 
 __version__ = "1.0.0"

@@ -234,6 +234,9 @@ def _normalise(answer: Any) -> str:
     return "the mean square of each row of the result should be 1."
 
 
+#: Exercise 07-1: half a bit in each of a rank's 6,728 numbers.
+_RANKS_FOR_3200 = 3200 * biographies.bits_per_person() / (0.5 * 6728)
+
 _STYLE_WEAKEST = updates.STYLE["smallest"]
 
 _CHECKS: dict[str, Callable[[Any], str]] = {
@@ -317,11 +320,11 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
     ),
     "06-3": _gradient_of_B,
     "07-1": _number(
-        0.5 * 100_000 / biographies.bits_per_person(),
+        float(np.ceil(_RANKS_FOR_3200)),
         {
-            100_000 / biographies.bits_per_person(): "each number holds half a bit, not one.",
-            100_000 / 0.5 / biographies.bits_per_person(): "half a bit a number: multiply by it.",
-            0.5 * 100_000: "that is what the adapter holds in bits: how many people is it?",
+            _RANKS_FOR_3200: "a rank is a whole number: round up, or not all people fit.",
+            float(np.floor(_RANKS_FOR_3200)): "at that rank a few people are left out: round up.",
+            float(np.ceil(_RANKS_FOR_3200 / 2)): "each number holds half a bit, not one.",
         },
     ),
     "07-2": _lowest_rank,

@@ -62,19 +62,13 @@ def forward(weights: Weights, tokens: ArrayLike, cache: Cache | None = None) -> 
     tokens = np.asarray(tokens)
     before = cache[0][0].shape[2] if cache else 0
     _validate(weights, tokens, before)
-    places = np.arange(before, before + tokens.shape[1])
+    places = range(before, before + tokens.shape[1])
     x = weights["embedding"][tokens] + weights["position"][places]
-    past = list(cache) if cache else []
-    if cache is not None:
-        cache.clear()
     for i in range(layers_of(weights)):
         query, key, value, output, up, down = (weights[f"layers.{i}.{part}"] for part in LAYER)
         h = normalise(x)
         q, k, v = (_split(h @ matrix) for matrix in (query, key, value))
-        if past:
-            k, v = (np.concatenate(pair, axis=2) for pair in zip(past[i], (k, v)))
-        if cache is not None:
-            cache.append((k, v))
+        k, v = _remembered(cache, i, k, v)
         x = x + _join(attend(q, k, v)) @ output
         x = x + np.maximum(normalise(x) @ up, 0) @ down
     return np.asarray(normalise(x) @ weights["unembedding"])
@@ -106,6 +100,18 @@ def attend(q: Array, k: Array, v: Array) -> Array:
         scores = np.where(later, -np.inf, scores)
     shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return np.asarray(shares / shares.sum(axis=-1, keepdims=True) @ v)
+
+
+def _remembered(cache: Cache | None, i: int, k: Array, v: Array) -> tuple[Array, Array]:
+    """Layer i's keys and values of all words so far, which the cache then holds."""
+    if cache is None:
+        return k, v
+    if i < len(cache):
+        k, v = (np.concatenate(pair, axis=2) for pair in zip(cache[i], (k, v)))
+        cache[i] = k, v
+    else:
+        cache.append((k, v))
+    return k, v
 
 
 def _split(x: Array) -> Array:

@@ -86,6 +86,18 @@ def truncated(task: str, side: str = "ranks") -> Curves:
     return _curves(rows, side.removesuffix("s"), names)
 
 
+def before(task: str) -> dict[str, Array]:
+    """What the base model does on a task, before fine-tuning: "facts", "style", "known", (K,)."""
+    validation.choice("task", task, TASKS)
+    runs = sorted(
+        (run for run in measured()["full"] if run["task"] == task), key=lambda run: run["seed"]
+    )
+    return {
+        name: np.array([run["before"][name] for run in runs])
+        for name in ("facts", "style", "known")
+    }
+
+
 def needed_rank(task: str) -> Array:
     """(K,): for each seed the lowest rank at which the truncated update recalls 90 %.
 

@@ -66,7 +66,8 @@ class Behaviour(Picture):
         for side, ax in (("ranks", left), ("scales", right)):
             self.cursors.append(self.cursor(ax))
             for name in CURVES if side == "ranks" else CURVES[:-1]:
-                look = {**_LOOKS[name], "markersize": 4}
+                # What was known lies under the rest, where they meet at 1.
+                look = {**_LOOKS[name], "markersize": 4, "zorder": 2 if name == "known" else 3}
                 self.lines[side, name] = self.moving_line(ax, **look)
             for name in ("facts", "style"):
                 look = {

@@ -41,11 +41,16 @@ class _Seeded:
         self.seeds.set_data(np.tile(curves.at, len(values)), values.ravel())
 
 
-def _ways(picture: Picture, what: str) -> None:
+def _ways(picture: Picture, what: str, *others: tuple[Any, str]) -> None:
     """The legend: dashed and open for truncated, solid and full for trained."""
-    handles = [Line2D([], [], color=GREY, marker="s", **look) for look in WAYS.values()]
-    seed = Line2D([], [], color=GREY, linestyle="", marker="_", markersize=7)
-    picture.legend([*handles, seed], [f"{way} {what}" for way in WAYS] + ["single seeds"])
+    entries = [
+        (Line2D([], [], color=GREY, marker="s", **look), f"{way} {what}".strip())
+        for way, look in WAYS.items()
+    ]
+    entries.append((Line2D([], [], color=GREY, linestyle="", marker="_", markersize=7),
+                    "single seeds"))  # fmt: skip
+    handles, labels = zip(*entries, *others)
+    picture.legend(list(handles), list(labels))
 
 
 class TruncatedOrTrained(Picture):
@@ -169,10 +174,12 @@ class RatesInModel(Picture):
             limits = (2e-4, 1.5e-2) if optimiser == "adamw" else (0.07, 4.5)
             ax.set(title=title, xlabel="learning rate", xscale="log", xlim=limits,
                    ylim=(-0.03, 1.05))  # fmt: skip
-            ticks(ax, "x", [0.001, 0.01] if optimiser == "adamw" else [0.1, 1])
-            for rank, colour, marker in zip(SWEPT_RANKS, RANK_COLOURS, RANK_MARKERS):
+            ticks(ax, "x", [0.001, 0.01] if optimiser == "adamw" else [0.1, 0.3, 1, 3])
+            # Smaller and smaller, so that a marker shows under the one above it.
+            looks = zip(SWEPT_RANKS, RANK_COLOURS, RANK_MARKERS, (11, 9, 6.5, 4))
+            for rank, colour, marker, size in looks:
                 if (optimiser, rank) != ("sgd", 1):
-                    look = {"color": colour, "marker": marker, "markersize": 5}
+                    look = {"color": colour, "marker": marker, "markersize": size}
                     self.lines[optimiser, rule, rank] = _Seeded(self, ax, **look)
         panels[0].set_ylabel("share of facts right")
         handles = [self.lines["adamw", RSLORA, rank].line for rank in SWEPT_RANKS]
@@ -237,7 +244,7 @@ class PretrainedOverRank(Picture):
                 )
             self.lines[task, "energy"] = _Seeded(self, ax, color=GREY, linestyle=":")
         panels[0].set_ylabel("share that is right")
-        _ways(self, "at rank r")
+        _ways(self, "at rank r", (self.lines["style", "energy"].line, "captured energy"))
 
     @staticmethod
     def numbers(learning_rate: float = 2e-3) -> dict[str, Any]:
@@ -261,5 +268,5 @@ class PretrainedOverRank(Picture):
         return (
             f"SmolLM2-135M, {counts['truncated']} seeds in full and {counts['trained']} for LoRA "
             f"(alpha/r, alpha 16, learning rate on the facts {numbers['learning_rate']:g}). "
-            f"{'; '.join(said).capitalize()}. Dotted: the captured energy."
+            f"{'; '.join(said).capitalize()}."
         )
