@@ -169,7 +169,7 @@ def test_from_pretraining_to_what_ships(tiny, monkeypatch):
     assert set(saved(config.RUNS / "full")) == {f"{n},task=25{end}" for n in names for end in ends}
 
     monkeypatch.setattr(small_model, "DATA", config.DATA)
-    cached = (small_model.measured, small_model.base, small_model.update, small_model.parts)
+    cached = (small_model.measured, small_model.base, small_model.update, small_model._parts)
     for function in cached:
         function.cache_clear()
     try:
