@@ -38,6 +38,11 @@ class Training:
     warm_up: float = 0.05
     cool_down: float = 0.3
 
+    def rate_at(self, step: int) -> float:
+        """The learning rate at a step, over its highest."""
+        rises, falls = (max(1, round(self.steps * x)) for x in (self.warm_up, self.cool_down))
+        return min(1, (step + 1) / rises, (self.steps - step) / falls)
+
 
 SMALL = SmallModel()
 #: On how many people recall is measured: those of the task, and those known before.

@@ -96,12 +96,7 @@ def fit(
         "sgd": lambda: torch.optim.SGD(parameters, lr=training.learning_rate),
     }
     optimiser = make[training.optimiser]()
-    rises, falls = (
-        max(1, round(training.steps * x)) for x in (training.warm_up, training.cool_down)
-    )
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda t: min(1, (t + 1) / rises, (training.steps - t) / falls)
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, training.rate_at)
     losses, order = [], torch.empty(0, dtype=torch.int64)
     for _ in range(training.steps):
         if len(order) < min(training.batch, len(texts)):

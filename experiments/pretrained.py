@@ -8,6 +8,7 @@ bits, not the published ones.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -81,14 +82,10 @@ def fit(
 ) -> float:  # fmt: skip
     """Train with AdamW on the answers; the mean loss of the last ten steps."""
     optimiser = torch.optim.AdamW(parameters, lr=training.learning_rate, weight_decay=0.0)
-    rises, falls = (
-        max(1, round(training.steps * x)) for x in (training.warm_up, training.cool_down)
-    )
     losses = []
     for step, (ids, labels) in enumerate(batches(items, tokenizer, training, seed)):
-        rate = training.learning_rate * min(1, (step + 1) / rises, (training.steps - step) / falls)
         for group in optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = training.learning_rate * training.rate_at(step)
         learned = labels[:, 1:] != -100
         with torch.autocast("cpu", torch.bfloat16):
             states = model.model(ids).last_hidden_state[:, :-1][learned]
@@ -183,9 +180,7 @@ def pretrained_lora(
     )
     adapted = get_peft_model(model, settings)
     parameters = [p for p in adapted.parameters() if p.requires_grad]
-    training = config.Training(
-        **{**vars(config.PRETRAINED_LORA[task]), "learning_rate": learning_rate}
-    )
+    training = replace(config.PRETRAINED_LORA[task], learning_rate=learning_rate)
     trained, _ = questions.TASKS[task](seed)
     loss = fit(adapted.base_model.model, parameters, trained, tokenizer, training, seed)
     found: dict[str, Any] = {

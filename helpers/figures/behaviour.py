@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import biographies, recall, small_model, truncation
+from .. import biographies, recall, results, small_model, truncation
 from ..biographies import Marks
 from .picture import COLOURS, GREY, LINES, MARKERS, Picture, ticks
 
@@ -95,14 +95,11 @@ class Behaviour(Picture):
             for text, each in zip(recall.texts(weights, shown, style), shown)
         ]
         curves: dict[tuple[str, str], Any] = {}
-        run = next(
-            each for each in small_model.measured()["full"]
-            if each["task"] == task and each["seed"] == 0
-        )  # fmt: skip
-        for side, setting in (("ranks", "rank"), ("scales", "scale")):
-            curves[side, "at"] = np.array([row[setting] for row in run[side]], dtype=float)
-            for name in CURVES if side == "ranks" else CURVES[:-1]:
-                curves[side, name] = np.array([row[name] for row in run[side]])
+        for side in ("ranks", "scales"):
+            measured = results.truncated(task, side)
+            curves[side, "at"] = measured.at
+            # The first seed is the model that ships.
+            curves |= {(side, name): values[0] for name, values in measured.values.items()}
         return {
             "rank": rank,
             "scale": scale,
