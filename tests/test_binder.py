@@ -29,7 +29,7 @@ client.stop_channels()
 manager.shutdown_kernel(now=True)
 """
 
-posix = pytest.mark.skipif(os.name != "posix", reason="Binder runs on Linux")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="Binder runs on Linux")
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def threads(*through):
     return ast.literal_eval(done.stdout.strip())
 
 
-@posix
+@linux
 def test_start_leaves_one_thread_to_each_blas():
     pytest.importorskip("threadpoolctl")
     capped = threads(str(START))
@@ -93,7 +93,7 @@ def test_start_leaves_one_thread_to_each_blas():
     assert set(capped) == {1}
 
 
-@posix
+@linux
 @pytest.mark.skipif((os.cpu_count() or 1) == 1, reason="one core gives one thread anyway")
 def test_without_start_there_would_be_more():
     pytest.importorskip("threadpoolctl")
