@@ -12,8 +12,8 @@ from .output import save
 from .planning import Cut, plan, total_error
 from .reading import read
 from .report import Row, layer_map, rows, sentences, table
+from .samples import SHIPPED, applied, shipped
 from .scales import READERS, Audit, audit, verdict
-from .shipped import SHIPPED, applied, shipped
 from .truncating import truncate
 from .whole import captured, error_at
 

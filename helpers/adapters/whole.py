@@ -25,8 +25,8 @@ def captured(spectra: Sequence[Spectrum], rank: ArrayLike) -> Array:
     -------
     float array of the shape of `rank`; 1 where every update is zero.
     """
-    total = np.sum(_squares(spectra))
     kept = np.sum(_kept(spectra, rank), axis=0)
+    total = np.sum(_squares(spectra))
     return np.asarray(kept / total if total > 0 else np.ones_like(kept))
 
 
@@ -53,7 +53,7 @@ def error_at(
     ValueError
         If an argument is out of range, or `scale` is neither one nor one a module.
     """
-    squares, kept = _squares(spectra), _kept(spectra, rank)
+    kept, squares = _kept(spectra, rank), _squares(spectra)
     given = np.asarray(scale, dtype=float)
     if given.shape not in ((), (len(spectra),)) or not np.all(given >= 0):
         raise ValueError(
@@ -67,14 +67,15 @@ def error_at(
 
 
 def _squares(spectra: Sequence[Spectrum]) -> Array:
-    """Each module's energy, in units that neither overflow nor vanish."""
-    return np.array([np.sum((each.values / _unit(spectra)) ** 2) for each in spectra])
+    """(modules,): each one's energy, in units that neither overflow nor vanish."""
+    unit = _unit(spectra)
+    return np.array([np.sum((each.values / unit) ** 2) for each in spectra])
 
 
 def _kept(spectra: Sequence[Spectrum], rank: ArrayLike) -> Array:
     """(modules, *shape of rank): what rank r keeps of each module's energy."""
-    ranks = validation.rank_array("rank", rank).astype(int)
-    sums = [np.cumsum((each.values / _unit(spectra)) ** 2) for each in spectra]
+    ranks, unit = validation.rank_array("rank", rank).astype(int), _unit(spectra)
+    sums = [np.cumsum((each.values / unit) ** 2) for each in spectra]
     return np.array([part[np.minimum(ranks, len(part)) - 1] for part in sums])
 
 
