@@ -134,7 +134,10 @@ class AdapterMap(Picture):
 
     def text_html(self) -> str:
         """`text` for the screen."""
-        return f"<p>{self._heading()}</p>\n{self._table()._repr_html_()}"
+        table = self._table()._repr_html_()
+        # A widget's HTML has none of the space that a notebook gives to tables.
+        table = table.replace('style="', 'style="padding: 0.15em 0.6em; line-height: 1.4; ')
+        return f"<p>{self._heading()}</p>\n{table}"
 
 
 def _written(field: str, value: float) -> str:
