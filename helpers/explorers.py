@@ -15,6 +15,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from . import figures, recall
+from .accessible_names import NAMING
 from .adapters import SHIPPED, Adapter
 from .figures.picture import Picture, caption
 
@@ -188,6 +189,8 @@ class Explorer:
         self._reset.on_click(lambda _: self.reset())
         for control in self.controls.values():
             control.observe(self._changed, names="value")
+            if control.has_trait("tooltip"):  # ipywidgets 8, which would show "null" otherwise
+                control.tooltip = control.description
         row = widgets.Layout(display="flex", flex_flow="row wrap", align_items="center")
         self.widget = widgets.VBox(
             [
@@ -196,6 +199,7 @@ class Explorer:
                 *([self._text] if picture.has_text else []),
                 self._image,
                 self._words,
+                widgets.HTML(NAMING, layout=widgets.Layout(display="none")),
             ]
         )
         self._redraw()

@@ -50,7 +50,11 @@ class Table:
             return "<tr>" + "".join(filled) + "</tr>"
 
         columns = len(self.headings)
-        head = line(self.headings, [("th", ' scope="col"')] * columns)
+        # An empty corner heads nothing.
+        head = line(
+            self.headings,
+            [("th", ' scope="col"') if each else ("td", "") for each in self.headings],
+        )
         tags = [("th", ' scope="row"')] + [("td", "")] * (columns - 1)
         body = "\n".join(line(cells, tags) for cells in self._cells())
         return f"<table>\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"

@@ -10,6 +10,7 @@ from IPython.core.formatters import DisplayFormatter
 from support import assert_same
 
 from helpers import figures
+from helpers.accessible_names import NAMING
 from helpers.explorers import CONTROLS, RANK_LIMITS, Explorer
 from helpers.figures.picture import caption
 
@@ -64,7 +65,7 @@ def assert_in_step(explorer):
     assert_same(picture.drawn, picture.numbers(**explorer.settings))
     assert image(explorer) == picture.png()
     above = [picture.text_html()] if picture.has_text else []
-    assert texts(explorer) == ["", *above, caption(explorer.description)]
+    assert texts(explorer) == ["", *above, caption(explorer.description), NAMING]
     assert explorer.description == picture.place(picture.drawn)
 
 
@@ -188,7 +189,7 @@ def test_a_failed_redraw_is_shown_and_goes_away(explorer, monkeypatch, broken):
         planted.setattr(explorer.picture, broken, fail)
         control.value = others[0]
     assert "ZeroDivisionError: planted <b>here</b> & there" in explorer.error
-    alert, *_, words = texts(explorer)
+    alert, *_, words, _ = texts(explorer)
     assert 'role="alert"' in alert
     assert html.escape("planted <b>here</b> & there") in alert
     assert "<b>here" not in alert

@@ -26,6 +26,11 @@ def test_html_is_escaped_and_names_its_rows_and_columns():
     assert '<th scope="row" style="text-align: left">style</th>' in shown
 
 
+def test_an_empty_corner_is_no_heading():
+    shown = Table(("", "error"), [("style", 0.333)])._repr_html_()
+    assert '<tr><td style="text-align: left"></td><th scope="col"' in shown
+
+
 def test_a_row_that_is_too_short():
     with pytest.raises(ValueError, match=r"rows must have 2 cells, got \['a'\]"):
         Table(("one", "two"), [("a",)])

@@ -5,10 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import lab
 import pytest
+
+#: Where the notebooks are shown: with the newest of everything, or by a front end that speaks
+#: ipywidgets 7 as Colab's does, over a kernel with Colab's versions.
+FRONT_ENDS: dict[str, dict[str, Path]] = {
+    "newest": {},
+    "ipywidgets7": {
+        "python": lab.ROOT / ".venv-ipywidgets7" / "bin" / "python",
+        "kernel": lab.ROOT / ".venv-colab" / "bin" / "python",
+    },
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--front-end", choices=FRONT_ENDS, default="newest")
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +46,13 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def server(browser: Any) -> Iterator[lab.Server]:
+def server(browser: Any, pytestconfig: pytest.Config) -> Iterator[lab.Server]:
     """JupyterLab. It asks for the browser first: without one it need not start."""
-    with lab.Server() as server:
+    environments = FRONT_ENDS[pytestconfig.getoption("front_end")]
+    missing = [path.parts[-3] for path in environments.values() if not path.exists()]
+    if missing:
+        pytest.skip(f"{' and '.join(missing)} not found; `make test-colab` makes them")
+    with lab.Server(**environments) as server:
         yield server
 
 

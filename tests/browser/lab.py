@@ -6,6 +6,7 @@ notebooks themselves live in a temporary folder that goes with the server.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -69,10 +70,15 @@ class Server:
     """``jupyter lab`` (or ``jupyter notebook``) over a copy of notebooks/ and helpers/.
 
     Used in a ``with`` statement; leaving it ends the kernels, the server and the copy.
+    `python` runs the server and `kernel` the notebooks: each may be another environment's.
     """
 
-    def __init__(self, app: str = "lab") -> None:
+    def __init__(
+        self, app: str = "lab", python: str | Path = sys.executable, kernel: str | Path = ""
+    ) -> None:
         self.app = app
+        self.python = str(python)
+        self.kernel = str(kernel or python)
         self.token = secrets.token_hex(16)
         self.home = Path(tempfile.mkdtemp(prefix="rank-lab-"))
         self.root = self.home / "repository"
@@ -82,6 +88,7 @@ class Server:
         unwanted = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
         for folder in ("notebooks", "helpers"):
             shutil.copytree(ROOT / folder, self.root / folder, ignore=unwanted)
+        self._write_kernelspec()
         settings = self.home / "settings" / "@jupyterlab"
         for name, text in SETTINGS.items():
             path = settings / f"{name}.jupyterlab-settings"
@@ -92,7 +99,7 @@ class Server:
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         places = {
-            "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data",
+            "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_PATH": "path",
             "JUPYTER_RUNTIME_DIR": "runtime", "JUPYTERLAB_SETTINGS_DIR": "settings",
             "JUPYTERLAB_WORKSPACES_DIR": "workspaces", "IPYTHONDIR": "ipython",
         }  # fmt: skip
@@ -100,7 +107,7 @@ class Server:
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [
-                    sys.executable, "-m", module, "--no-browser", "--expose-app-in-browser",
+                    self.python, "-m", module, "--no-browser", "--expose-app-in-browser",
                     "--allow-root", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
                     "--ServerApp.port_retries=0", f"--ServerApp.root_dir={self.root}",
                     f"--IdentityProvider.token={self.token}",
@@ -114,6 +121,14 @@ class Server:
             self.__exit__()
             raise
         return self
+
+    def _write_kernelspec(self) -> None:
+        """Let python3, which every notebook asks for, be the kernel that was chosen."""
+        folder = self.home / "path" / "kernels" / "python3"
+        folder.mkdir(parents=True)
+        command = [self.kernel, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        spec = {"argv": command, "display_name": "Python 3", "language": "python"}
+        (folder / "kernel.json").write_text(json.dumps(spec))
 
     def __exit__(self, *_: Any) -> None:
         try:

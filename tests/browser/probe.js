@@ -26,7 +26,8 @@ window.probe = {
       .content.widgets.filter((cell) => cell.model.type === "code")
       .map((cell) => ({
         source: cell.model.sharedModel.getSource(),
-        tags: cell.model.getMetadata("tags") ?? [],
+        // The second is JupyterLab 3's.
+        tags: cell.model.getMetadata?.("tags") ?? cell.model.metadata.get?.("tags") ?? [],
         count: cell.model.executionCount,
         pending: cell.model.executionState === "running",
         outputs: cell.model.outputs.toJSON(),
@@ -47,9 +48,14 @@ window.probe = {
     ].map((part) => {
       const group = part.closest(".widget-hslider, .widget-toggle-buttons");
       const buttons = part.matches(".widget-toggle-buttons");
+      const pressed = [...group.querySelectorAll("[aria-pressed=true]")];
       return {
         part: buttons ? part.querySelector("button") : part,
         buttons,
+        // What somebody who does not see the control is told of it.
+        heard: buttons
+          ? pressed.map((button) => button.innerText.trim()).join()
+          : ["role", "aria-label", "aria-valuetext"].map((name) => part.getAttribute(name)).join(),
         name: group.querySelector("label").innerText || "buttons",
         value: buttons
           ? part.querySelector(".mod-active").innerText.trim()
@@ -87,6 +93,8 @@ window.probe = {
       alert: alert && alert.getBoundingClientRect().height > 0 ? alert.innerText : "",
       broken: box.querySelector(".jupyter-widgets-error-widget") !== null,
       images: images.length,
+      alt: images[0]?.alt ?? "",
+      announced: box.querySelector("[role=status]")?.innerText ?? "",
       picture: "",
       size: [],
     };
@@ -97,6 +105,20 @@ window.probe = {
     }
     return state;
   },
+
+  // Resolves once the theme's own style sheet is in force.
+  async theme(theme) {
+    await window.jupyterapp.commands.execute("apputils:change-theme", { theme });
+    while (document.body.dataset.jpThemeName !== theme)
+      await new Promise((resolve) => setTimeout(resolve, 50));
+  },
+
+  // Static figures, in order: their alternative text, and the text that follows them.
+  stills: () =>
+    [...document.querySelectorAll(".jp-Notebook .jp-RenderedImage")].map((still) => ({
+      alt: still.querySelector("img").alt,
+      after: still.closest(".jp-OutputArea-child").nextElementSibling?.innerText.trim(),
+    })),
 
   // Counts how often the picture is replaced from now on.
   redraws: 0,
