@@ -124,7 +124,7 @@ def adapter_buttons(value: str) -> Any:
 
 def field_buttons(value: str) -> Any:
     """Which measure of every module."""
-    labels = ["effective rank", "stable rank", "90 % energy", "99 % energy", "share in use", "norm"]
+    labels = ["Effective rank", "Stable rank", "Energy 90 %", "Energy 99 %", "Share in use", "Norm"]
     return _buttons(list(zip(labels, figures.adapters.FIELDS)), value, "130px")
 
 
