@@ -19,7 +19,7 @@ from .truncation import Parts
 from .validation import Array
 
 #: The files of results.
-RESULTS = ("small_model", "small_lora", "pretrained")
+RESULTS = ("small_model", "small_lora", "pretrained", "adapters")
 
 DATA = Path(__file__).parent / "data"
 
@@ -111,16 +111,24 @@ def _tensors(name: str, record: dict[str, Any]) -> dict[str, Array]:
     # Imported here, so that only who opens the weights needs it.
     from safetensors.numpy import load
 
-    file = DATA / f"{name}.safetensors"
-    content = _bytes(file)
-    if hashlib.sha256(content).hexdigest() != record.get("sha256"):
-        raise DataError(
-            f"{file.name} is damaged: it is not the file that was recorded. {_GET_BACK}"
-        )
+    content = check(DATA / f"{name}.safetensors", record.get("sha256"))
     tensors = {key: matrix.astype(np.float64) for key, matrix in sorted(load(content).items())}
     for tensor in tensors.values():
         tensor.setflags(write=False)
     return tensors
+
+
+def check(file: Path, digest: str | None) -> bytes:
+    """The bytes of a file that ships, once they are those that were recorded.
+
+    Raises DataError if they are not, or the file is missing.
+    """
+    content = _bytes(file)
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise DataError(
+            f"{file.name} is damaged: it is not the file that was recorded. {_GET_BACK}"
+        )
+    return content
 
 
 def _bytes(file: Path) -> bytes:

@@ -3,15 +3,11 @@
 import json
 import os
 import struct
-import tempfile
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import pytest
-from adapter_support import draw, factors, file_bytes, kohya_file, peft_folder, tree, with_header
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from adapter_support import draw, file_bytes, kohya_file, peft_folder, tree, with_header
 
 from helpers import adapters
 from helpers.adapters import header
@@ -116,7 +112,10 @@ CONFIGS = {
     "alpha 0": ({"lora_alpha": 0}, "lora_alpha must be a number between 1e-30 and 1e+30, got 0"),
     "alpha below 0": ({"lora_alpha": -4}, "got -4"),
     "alpha as text": ({"lora_alpha": "16"}, "lora_alpha must be"),
-    "alpha 1e400": ('{"peft_type": "LORA", "lora_alpha": 1e400}', "got inf"),
+    "alpha 1e400": ('{"peft_type": "LORA", "lora_alpha": 1e400}', "holds 1e400: only finite"),
+    "a dropout of 1e400": ('{"peft_type": "LORA", "lora_dropout": 1e400}', "holds 1e400"),
+    "nested lists": ({"lora_dropout": json.loads("[" * 101 + "]" * 101)}, "more than 100 deep"),
+    "alpha nested": ({"lora_alpha": json.loads("[" * 99 + "]" * 99)}, "lora_alpha must be"),
     "a rule as text": ({"use_rslora": "yes"}, "use_rslora must be true or false, got yes"),
     "a layout as a number": ({"fan_in_fan_out": 1}, "fan_in_fan_out must be true or false"),
     "patterns in a list": ({"rank_pattern": [2]}, "rank_pattern must be an object"),
@@ -153,7 +152,8 @@ def assert_refused(path, folder, *parts):
     for part in parts:
         assert part in message
     assert message.isprintable()
-    assert len(message) < 500
+    assert len(message) <= 400
+    assert folder.name in message
     assert tree(folder) == before
 
 
@@ -201,9 +201,56 @@ def test_missing_files_and_pickles(tmp_path):
 
 
 def test_a_pipe_does_not_block(tmp_path):
-    os.mkfifo(tmp_path / "x.safetensors")
+    for name in ("x.safetensors", "x.safetensors.index.json"):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(adapters.AdapterError, match="must be a file"):
+            adapters.difference(tmp_path / name, tmp_path / name)
     with pytest.raises(adapters.AdapterError, match="must be a file"):
         adapters.read(tmp_path / "x.safetensors")
+
+
+def test_a_note_does_not_draw_on_the_terminal(tmp_path):
+    start = "PiSSA\x1b[2J\n" + "x" * 5000
+    (note,) = adapters.read(peft_folder(tmp_path / "a", init_lora_weights=start)).notes
+    assert note.startswith("init_lora_weights is pissa?[2j?xxx")
+    assert note.isprintable()
+    assert len(note) < 200
+
+
+@pytest.mark.parametrize(("alpha", "copy"), [(1e-30, "truncate"), (9e29, "bake")])
+def test_a_copy_whose_alpha_would_be_out_of_range(tmp_path, alpha, copy):
+    """Said of the adapter, before anything is written, and not of a draft that is gone."""
+    adapter = adapters.read(peft_folder(tmp_path / "a", lora_alpha=alpha, use_rslora=True))
+    before = tree(tmp_path)
+    with pytest.raises(adapters.AdapterError, match=r"/a: the copy of module .*: alpha must be"):
+        if copy == "bake":
+            adapters.bake(adapter, tmp_path / "b")
+        else:
+            adapters.truncate(adapter, tmp_path / "b", rank=1)
+    assert tree(tmp_path) == before
+
+
+def test_a_copy_that_does_not_fit_its_type(tmp_path):
+    """Both new factors have a norm of 6e4 sqrt(sqrt 6), and a float16 ends at 65504."""
+    A, B = np.full((2, 3), 6e4), np.eye(4, 2) * 6e4
+    path = kohya_file(tmp_path / "k.safetensors", {"x": (A, B)}, {"x": 1}, "F16")
+    before = tree(tmp_path)
+    with pytest.raises(
+        adapters.AdapterError, match=r"k\.safetensors: tensor x.*too large for type"
+    ):
+        adapters.truncate(adapters.read(path), tmp_path / "o.safetensors", rank=1)
+    assert tree(tmp_path) == before
+
+
+def test_a_small_file_takes_little_memory(tmp_path):
+    """`read` of ten megabytes reserves them, however short the file."""
+    folder = peft_folder(tmp_path / "a")
+    tracemalloc.start()
+    try:
+        adapters.read(folder)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_file_that_is_cut_after_it_was_opened(tmp_path):
@@ -274,105 +321,3 @@ def test_bad_checkpoints(tmp_path):
     (folder / "m.safetensors").write_bytes(file_bytes({"w": huge}))
     with pytest.raises(adapters.AdapterError, match="too large"):
         adapters.difference(other, folder)
-
-
-TOKENS = [
-    b"F16", b"BF16", b"F64", b"I64", b"null", b"true", b"-1", b"0", b"1e9", b"NaN", b"[]", b"{}",
-    b"99999999999999999999", b'"', b",", b"\\u0000", b"lora_up", b"lora_B", b"alpha", b".", b"*",
-]  # fmt: skip
-
-
-@st.composite
-def mutated(draw_, content):
-    """`content` with some bytes changed, taken out, doubled, or replaced by a telling token."""
-    for _ in range(draw_(st.integers(1, 3))):
-        at = draw_(st.integers(0, max(0, len(content) - 1)))
-        end = draw_(st.integers(at, min(len(content), at + 12)))
-        how = draw_(st.sampled_from(["byte", "out", "double", "token", "digit", "cut"]))
-        if how == "byte":
-            content = content[:at] + bytes([draw_(st.integers(0, 255))]) + content[at + 1 :]
-        elif how == "out":
-            content = content[:at] + content[end:]
-        elif how == "double":
-            content = content[:end] + content[at:end] + content[end:]
-        elif how == "token":
-            content = content[:at] + draw_(st.sampled_from(TOKENS)) + content[end:]
-        elif how == "cut":
-            content = content[:at]
-        else:
-            digits = [i for i, byte in enumerate(content[:1500]) if 48 <= byte < 58]
-            if digits:
-                i = draw_(st.sampled_from(digits))
-                content = content[:i] + b"%d" % draw_(st.integers(0, 9)) + content[i + 1 :]
-    return content
-
-
-def survives(path, folder):
-    """Only AdapterError, with nothing written, or finite numbers; and little memory."""
-    before = tree(folder)
-    tracemalloc.start()
-    try:
-        numbers = everything(path, folder / "out.safetensors")
-        assert np.all(np.isfinite(numbers))
-    except adapters.AdapterError as error:
-        assert tree(folder) == before
-        assert str(error).isprintable()
-    finally:
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-    assert peak < 20_000_000
-
-
-SMALL = [("m.0.q", "linear", (2, 3), (3, 2)), ("m.e", "embedding", (2, 4), (3, 2))]
-
-
-@settings(max_examples=80)
-@given(data=st.data(), dtype=st.sampled_from(["F16", "F64", "BF16"]))
-def test_mutated_weights_of_a_folder(data, dtype):
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = peft_folder(
-            Path(temporary) / "a", factors(SMALL), dtype, modules=SMALL, r=2, use_rslora=True
-        )
-        file = folder / "adapter_model.safetensors"
-        file.write_bytes(data.draw(mutated(file.read_bytes())))
-        survives(folder, Path(temporary))
-
-
-@settings(max_examples=80)
-@given(data=st.data())
-def test_mutated_configs(data):
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = peft_folder(
-            Path(temporary) / "a", modules=SMALL, r=2, alpha_pattern={r"m\.(0|1).*q": 3.5}
-        )
-        file = folder / "adapter_config.json"
-        file.write_bytes(data.draw(mutated(file.read_bytes())))
-        survives(folder, Path(temporary))
-
-
-@settings(max_examples=80)
-@given(data=st.data())
-def test_mutated_single_files(data):
-    with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / "k.safetensors"
-        kohya_file(path, {"x": (A[0], B[0])}, {"x": 4.0}, "F32", {"ss_network_dim": "2"})
-        path.write_bytes(data.draw(mutated(path.read_bytes())))
-        survives(path, Path(temporary))
-
-
-@settings(max_examples=60)
-@given(data=st.data())
-def test_mutated_checkpoints(data):
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        (folder / "a.safetensors").write_bytes(file_bytes({"w": A, "v": B}))
-        index_of(folder, w="a.safetensors", v="a.safetensors")
-        file = data.draw(st.sampled_from(sorted(folder.iterdir())))
-        file.write_bytes(data.draw(mutated(file.read_bytes())))
-        before = tree(folder)
-        try:
-            found, _ = adapters.difference(folder / "m.safetensors.index.json", folder)
-            assert all(np.all(np.isfinite(each.values)) for each in found)
-        except adapters.AdapterError as error:
-            assert str(error).isprintable()
-        assert tree(folder) == before

@@ -10,7 +10,7 @@ import numpy as np
 from .. import scaling
 from .config import reconfigure, write_config
 from .errors import AdapterError, shown
-from .model import Adapter
+from .model import Adapter, check_alpha
 from .output import new
 from .peft import CONFIG, WEIGHTS, read_peft
 
@@ -63,6 +63,8 @@ def bake(adapter: Adapter, out: str | Path) -> Adapter:
             for each in adapter.modules
         )
     )
+    for name, alpha in zip(names, alphas):
+        check_alpha(alpha, f"{shown(adapter.path)}: the copy of module {name}")
     config = reconfigure(adapter.config, names, ranks, alphas, scaling.STANDARD)
     out = Path(out)
     with new(out) as draft:

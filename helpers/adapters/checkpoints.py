@@ -86,6 +86,8 @@ def _spectrum(old: Tensors, new: Tensors, name: str) -> Spectrum:
         else:
             gram = sum(((b := block(start)).T @ b for start in starts), np.zeros((k, k)))
     if not np.all(np.isfinite(gram)):
-        raise AdapterError(f"tensor {name}: the difference is too large for float64")
+        raise AdapterError(
+            f"{shown(new.path)}: tensor {name}: the difference is too large for float64"
+        )
     values = np.sqrt(np.maximum(np.linalg.eigvalsh(gram)[::-1], 0))
     return Spectrum(name, kind, (d, k), min(d, k), 1.0, values)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..validation import Array
-from .errors import AdapterError
+from .errors import AdapterError, shown
 from .model import Adapter, Module
 
 #: Called with how many of how many modules are done.
@@ -85,18 +85,18 @@ def spectra(adapter: Adapter, progress: Progress | None = None) -> list[Spectrum
         core, unit = cores(B, A)
         values = np.linalg.svd(core, compute_uv=False)
         for module, row, size in zip(batch, values, unit):
-            found[module.name] = _spectrum(module, row, size)
+            found[module.name] = _spectrum(module, row, size, shown(adapter.path))
         if progress is not None:
             progress(len(found), len(adapter.modules))
     return [found[module.name] for module in adapter.modules]
 
 
-def _spectrum(module: Module, row: Array, unit: float) -> Spectrum:
+def _spectrum(module: Module, row: Array, unit: float, where: str) -> Spectrum:
     with np.errstate(over="ignore", invalid="ignore"):
         values = row * unit * module.multiplier
         norm = values.sum()
     if not np.isfinite(norm):
-        raise AdapterError(f"module {module.name}: the update is too large for float64")
+        raise AdapterError(f"{where}: module {module.name}: the update is too large for float64")
     return Spectrum(module.name, module.kind, module.shape, module.rank, module.multiplier, values)
 
 

@@ -7,6 +7,7 @@ upper half of a float32. Nothing is ever unpickled.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -146,9 +147,12 @@ def open_file(path: Path) -> Tensors:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file of at most 10 MB."""
     where = shown(path)
+    if path.exists() and not path.is_file():
+        raise AdapterError(f"{where} must be a file")
     try:
         with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
+            # As much as there is, and one byte more: `read` reserves what it is asked for.
+            content = file.read(min(os.fstat(file.fileno()).st_size, MOST_BYTES) + 1)
     except OSError as error:
         raise AdapterError(f"{where} cannot be read ({error.strerror})") from None
     if len(content) > MOST_BYTES:

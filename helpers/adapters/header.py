@@ -25,6 +25,8 @@ SIZES = {
 
 #: A JSON document above this is refused unread: a header of 80 000 tensors is smaller.
 MOST_BYTES = 10_000_000
+#: A config or header is nested five deep at most; whoever prints or writes one recurses.
+MOST_NESTED = 100
 LONGEST_NAME = 300
 MOST_AXES = 8
 
@@ -48,7 +50,7 @@ class Header:
 
 
 def parse_json(text: bytes, where: str) -> dict[str, Any]:
-    """A JSON object from UTF-8 bytes, without duplicate names, NaN or infinity."""
+    """A JSON object from UTF-8 bytes: no duplicate names, NaN, infinity or endless nesting."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
@@ -58,17 +60,42 @@ def parse_json(text: bytes, where: str) -> dict[str, Any]:
         return made
 
     def refuse(constant: str) -> None:
-        raise AdapterError(f"{where} holds {constant}: only finite numbers are allowed")
+        raise AdapterError(f"{where} holds {shown(constant)}: only finite numbers are allowed")
+
+    def finite(number: str) -> float:
+        # 1e400 is valid JSON, and infinity to Python.
+        value = float(number)
+        if not math.isfinite(value):
+            refuse(number)
+        return value
 
     try:
-        made = json.loads(text.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse)
+        made = json.loads(
+            text.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse,
+            parse_float=finite,
+        )  # fmt: skip
     except AdapterError:
         raise
     except (ValueError, RecursionError) as error:
         raise AdapterError(f"{where} is not valid JSON ({shown(error)})") from None
     if not isinstance(made, dict):
-        raise AdapterError(f"{where} must be a JSON object, got {shown(made)}")
+        raise AdapterError(f"{where} must be a JSON object, got {type(made).__name__}")
+    if _deeper(made, MOST_NESTED):
+        raise AdapterError(f"{where} is nested more than {MOST_NESTED} deep")
     return made
+
+
+def _deeper(value: dict[str, Any], most: int) -> bool:
+    """Whether lists and objects are nested more than `most` deep; without recursion."""
+    level: list[Any] = [value]
+    for _ in range(most):
+        level = [
+            part
+            for each in level
+            for part in (each.values() if isinstance(each, dict) else each)
+            if isinstance(part, (dict, list))
+        ]
+    return bool(level)
 
 
 def check_name(name: str, where: str) -> str:

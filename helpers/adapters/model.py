@@ -115,6 +115,14 @@ class Adapter:
         return product.T if module.transposed or module.kind == EMBEDDING else product
 
 
+def check_alpha(alpha: float, where: str) -> None:
+    """Raise AdapterError if an alpha, read or to be written, is out of range."""
+    if not LEAST_ALPHA <= alpha <= 1 / LEAST_ALPHA:
+        raise AdapterError(
+            f"{where}: alpha must be between {LEAST_ALPHA} and {1 / LEAST_ALPHA:g}, got {alpha:g}"
+        )
+
+
 def make_module(
     tensors: Tensors, name: str, kind: str, A_key: str, B_key: str, **settings: Any
 ) -> Module:
@@ -148,10 +156,7 @@ def make_module(
     rank, k = A.shape[0], int(np.prod(A.shape[1:], dtype=object))
     alpha = settings.pop("alpha", None)
     alpha = float(rank if alpha is None else alpha)
-    if not LEAST_ALPHA <= alpha <= 1 / LEAST_ALPHA:
-        raise AdapterError(
-            f"{where}: alpha must be between {LEAST_ALPHA} and {1 / LEAST_ALPHA:g}, got {alpha:g}"
-        )
+    check_alpha(alpha, where)
     if axes > 2:
         kind, settings["transposed"] = f"conv{axes - 2}d", False
     return Module(

@@ -81,7 +81,7 @@ class Settings:
         use_rslora = _flag(merged, "use_rslora", where)
         self.rule = scaling.RSLORA if use_rslora else scaling.STANDARD
         self.transposed = _flag(merged, "fan_in_fan_out", where)
-        start = str(merged.get("init_lora_weights", "")).lower()
+        start = shown(merged.get("init_lora_weights", "")).lower()
         self.notes = tuple(
             f"init_lora_weights is {start}: the base weights were changed before training."
             for name in _CHANGES_BASE

@@ -45,7 +45,8 @@ class Audit:
 class Reader:
     """A tool that applied the wrong scale to rsLoRA adapters, and where that is reported.
 
-    `state` is what the source said on 2026-11-23: look there before relying on it.
+    `state` is what the source said on 2026-11-25, and the newest release on that day
+    where one is named: look there before relying on it.
     """
 
     name: str
@@ -58,24 +59,25 @@ class Reader:
 _GITHUB = "https://github.com/"
 #: Reports of readers that ignore, or ignored, use_rslora; dates are those of the report.
 READERS = (
-    Reader("SGLang", "applies alpha/r", "open", "2026-09-23",
+    Reader("SGLang", "applies alpha/r", "open; so does release 0.5.23", "2026-09-23",
            _GITHUB + "sgl-project/sglang/issues/40835"),
-    Reader("vLLM", "applied alpha/r", "fixed by pull request 6909 (opened 2024-07-29)",
-           "2024-12", _GITHUB + "vllm-project/vllm/issues/10798"),
-    Reader("vLLM, experts of mixture models", "applied alpha/r", "closed", "2026-09-06",
+    Reader("vLLM", "applied alpha/r", "fixed by pull request 6909; right in release 0.33.0",
+           "2024-11-30", _GITHUB + "vllm-project/vllm/issues/10798"),
+    Reader("vLLM, experts of mixture models", "applied alpha/r",
+           "fixed by pull request 55548; right in release 0.33.0", "2026-09-06",
            _GITHUB + "vllm-project/vllm/issues/55545"),
     Reader("TensorRT-LLM", "applied alpha/r", "closed as fixed, 2024-07-17", "2024-05-24",
            _GITHUB + "NVIDIA/TensorRT-LLM/issues/1668"),
-    Reader("ExLlamaV2", "applied alpha/r", "fixed", "2024-09-07",
-           _GITHUB + "turboderp-org/exllamav2/pull/619"),
-    Reader("LoRAX", "applied alpha/r", "fixed", "2024-03-04",
+    Reader("ExLlamaV2", "applied alpha/r", "fixed by this pull request, 2024-09-08",
+           "2024-09-07", _GITHUB + "turboderp-org/exllamav2/pull/619"),
+    Reader("LoRAX", "applied alpha/r", "fixed by this pull request, 2024-03-04", "2024-03-04",
            _GITHUB + "predibase/lorax/pull/299"),
     Reader("llama.cpp, convert_lora_to_gguf.py", "writes lora_alpha only, no rule and no pattern",
            "as read at 0b03adaa", "2026-11-23", _GITHUB + "ggml-org/llama.cpp"),
-    Reader("PEFT, add_weighted_adapter", "result too strong by sqrt(r)",
-           "pull request 3449 merged; 3761 open", "2026-07-17",
+    Reader("PEFT, add_weighted_adapter", "result too strong by the root of its rank",
+           "pull request 3449 merged; still so in release 0.21.2; 3761 open", "2026-07-17",
            _GITHUB + "huggingface/peft/issues/3761"),
-    Reader("PEFT, set_scale", "set alpha/r", "closed", "2025-08-08",
+    Reader("PEFT, set_scale", "set alpha/r", "closed; right in release 0.21.2", "2025-08-08",
            _GITHUB + "huggingface/peft/issues/2733"),
 )  # fmt: skip
 

@@ -17,7 +17,7 @@ from .config import reconfigure, write_config
 from .cores import Progress
 from .errors import AdapterError, shown
 from .header import SIZES
-from .model import Adapter, Module
+from .model import Adapter, Module, check_alpha
 from .output import Kind, encode, new, write_safetensors
 from .peft import CONFIG, WEIGHTS, read_peft
 from .planning import Cut, plan
@@ -71,6 +71,8 @@ def truncate(
     if out.exists() or out.is_symlink():
         raise AdapterError(f"{shown(out)} exists already: nothing is ever overwritten")
     cuts = plan(adapter, rank, energy, error, progress)
+    for cut in cuts:
+        check_alpha(cut.alpha, f"{where}: the copy of module {cut.name}")
     with new(out) as draft:
         if folder:
             draft.mkdir()
@@ -123,15 +125,21 @@ def _write(adapter: Adapter, cuts: list[Cut], path: Path, metadata: dict[str, st
         jobs.append((SIZES[entry.dtype], {name: (entry.dtype, entry.shape)}, name, None))
     jobs.sort(key=lambda job: -job[0])
 
+    def coded(array: Array, dtype: str, name: str) -> bytes:
+        try:
+            return encode(array, dtype, name)
+        except AdapterError as error:
+            raise AdapterError(f"{shown(adapter.path)}: {error}") from None
+
     def contents() -> Iterator[bytes]:
         for _, kinds, what, cut in jobs:
             if isinstance(what, str):
-                yield tensors.raw(what) if cut is None else encode(np.array(cut.alpha), "F32", what)
+                yield tensors.raw(what) if cut is None else coded(np.array(cut.alpha), "F32", what)
                 continue
             assert cut is not None
             B, A = lower(*adapter.factors(what), cut.rank)
             for name, factor in ((what.A_key, A), (what.B_key, B)):
-                yield encode(factor, kinds[name][0], name)
+                yield coded(factor, kinds[name][0], name)
 
     kinds = {name: kind for _, each, _, _ in jobs for name, kind in each.items()}
     write_safetensors(path, kinds, contents(), metadata)
