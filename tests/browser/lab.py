@@ -252,7 +252,7 @@ class Explorer:
 
     def _tab_until(self, target: str, control: int) -> None:
         """Press Tab until the target has the focus. A slider's value takes one, too."""
-        for _ in range(5):
+        for _ in range(12):  # a row of buttons takes one for each
             script = f"where => ({target})(where) === document.activeElement"
             if self.page.evaluate(script, [self.index, control]):
                 return

@@ -89,7 +89,7 @@ window.probe = {
     const state = {
       controls: window.probe.controls(index).map(({ part, ...said }) => said),
       text: box.querySelector(".widget-html table")?.innerText ?? "",
-      words: box.querySelector(".widget-html p")?.innerText ?? "",
+      words: [...box.querySelectorAll(".widget-html p")].at(-1)?.innerText ?? "",
       alert: alert && alert.getBoundingClientRect().height > 0 ? alert.innerText : "",
       broken: box.querySelector(".jupyter-widgets-error-widget") !== null,
       images: images.length,
