@@ -139,7 +139,7 @@ def test_the_table_fits(tmp_path):
     assert len(lines) == 3
     assert max(len(line) for line in lines) <= 100
     assert lines[1].startswith("base.text_…")
-    assert "of_a_projection.linear_layer  4096 x 11008" in lines[1]
+    assert "jection.linear_layer  4096 x 11008" in lines[1]
 
 
 def test_the_map_of_layers_by_modules():
