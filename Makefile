@@ -7,14 +7,16 @@ NBVAL := -m pytest --nbval --nbval-cell-timeout=120 -p no:cacheprovider -q -n 2 
 # JupyterLab refuses to start as root unless told; inside a container that is the usual user.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab test test-unit test-notebooks test-blas test-versions test-browser test-oracles \
-	lint refresh picture bench experiments experiments-all address clean
+.PHONY: help lab test test-unit test-notebooks test-blas test-versions test-colab test-binder \
+	test-browser test-oracles lint refresh picture bench experiments experiments-all address clean
 
 help:
 	@echo "make lab             open the series in JupyterLab, at notebook 01"
 	@echo "make test            everything that CI checks, but the browser"
 	@echo "make test-browser    each notebook in a real JupyterLab, sliders moved by keyboard"
-	@echo "make test-versions   stored outputs under other BLAS cores, oldest and Colab's versions"
+	@echo "make test-versions   stored outputs under other BLAS cores and the oldest versions"
+	@echo "make test-colab      stored outputs, set-up and sliders with Colab's versions"
+	@echo "make test-binder     the image that Binder would build, and how it starts"
 	@echo "make test-oracles    formulas and the transformer against PyTorch and PEFT"
 	@echo "make experiments     train the small model anew (30 minutes on two cores)"
 	@echo "make experiments-all also every LoRA run, small and pre-trained (some hours)"
@@ -46,6 +48,13 @@ $(VENV)-experiments/.made: $(VENV)/.made requirements-experiments.txt
 		-r requirements-experiments.txt
 	touch $@
 
+# repo2docker prints what it would build; that takes neither Docker nor a network.
+$(VENV)-binder/.made: $(VENV)/.made
+	$(PYTHON) -m venv $(VENV)-binder
+	$(VENV)-binder/bin/python -m pip install --quiet --disable-pip-version-check \
+		jupyter-repo2docker==2026.4.0
+	touch $@
+
 lab: $(VENV)/.reading
 	$(BIN)/jupyter lab $(AS_ROOT) notebooks/01_setup.ipynb
 
@@ -70,7 +79,14 @@ test-blas: $(VENV)/.testing
 	done; done
 
 test-versions: test-blas
-	PYTHON=$(PYTHON) tools/versions.sh
+	tools/versions.sh oldest
+
+test-colab: $(VENV)/.testing
+	tools/versions.sh colab
+	$(BIN)/python -m pytest -q -rs tests/browser/test_notebooks.py --front-end=ipywidgets7
+
+test-binder: $(VENV)/.testing $(VENV)-binder/.made
+	$(BIN)/python -m pytest -q -rs tests/test_binder.py
 
 test-browser: $(VENV)/.testing
 	$(BIN)/python -m pytest -q tests/browser

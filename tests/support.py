@@ -3,6 +3,7 @@
 from dataclasses import is_dataclass
 
 import numpy as np
+from matplotlib.colors import to_rgb
 
 NAMES = ("style", "facts")
 STANDARD, RSLORA = "alpha/r", "alpha/sqrt(r)"
@@ -75,3 +76,17 @@ def assert_same(left, right, where="numbers"):
             assert_same(one, other, f"{where}[{i}]")
     else:
         np.testing.assert_array_equal(left, right, err_msg=where)
+
+
+def luminance(colour):
+    """Relative luminance of colours, (..., 3) from 0 to 1 or a name, as WCAG 2 defines it."""
+    parts = np.asarray(to_rgb(colour) if isinstance(colour, str) else colour)
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return linear @ (0.2126, 0.7152, 0.0722)
+
+
+def contrast(one, other):
+    """Contrast ratio as WCAG 2 defines it, from 1 to 21."""
+    lighter = np.maximum(luminance(one), luminance(other))
+    darker = np.minimum(luminance(one), luminance(other))
+    return (lighter + 0.05) / (darker + 0.05)

@@ -15,7 +15,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from PIL import Image
-from support import assert_same
+from support import assert_same, contrast
 
 from helpers import figures
 from helpers.figures.picture import COLOURS, GREY, caption
@@ -148,6 +148,35 @@ def test_text_is_large_enough(picture, settings):
     small = [text.get_text() for text in texts if text.get_visible() and text.get_fontsize() < 10]
     assert texts
     assert small == []
+
+
+def test_text_stands_out_from_what_is_behind_it(picture, settings):
+    picture.draw(**settings[0])
+    texts = [
+        text
+        for text in picture.figure.findobj(Text)
+        if text.get_text().strip() and text.get_visible()
+    ]
+    colours = [text.get_color() for text in texts]
+    canvas = picture.canvas
+    try:
+        for text in texts:
+            text.set_color("none")
+        canvas.draw()
+        for artist in picture.moving:
+            picture.figure.draw_artist(artist)
+        behind = np.asarray(canvas.buffer_rgba())[::-1, :, :3] / 255
+    finally:
+        for text, colour in zip(texts, colours):
+            text.set_color(colour)
+        picture._pixels = None
+    for text, colour in zip(texts, colours):
+        left, bottom, right, top = np.round(text.get_window_extent().extents).astype(int)
+        pixels = behind[max(bottom, 0) : top, max(left, 0) : right].reshape(-1, 3)
+        if not len(pixels):  # a tick beyond the axis
+            continue
+        # A line or a grid may cross a tenth of it.
+        assert np.quantile(contrast(to_rgb(colour), pixels), 0.1) >= 4.5, text.get_text()
 
 
 def test_a_notebook_shows_the_image_with_alt_text_and_then_the_sentence(

@@ -17,7 +17,7 @@ from .picture import COLOURS, GREY, LABELS, LINES, MARKERS, Picture, listed, tic
 NAMES = {"sgd": "SGD", "adam": "Adam"}
 FIRST_RANKS = (2, 4, 8, 16, 32, 64)
 #: Ranks have an order, so they get a ramp: dark for the smallest.
-RANK_COLOURS = ("#0B1D51", "#7A3B8F", "#C44E00", "#8A8D00")
+RANK_COLOURS = ("#0B1D51", "#7A3B8F", "#C44E00", "#009980")
 RANK_MARKERS = ("o", "s", "^", "D")
 RUN_STEPS = 150
 
