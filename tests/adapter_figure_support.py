@@ -63,7 +63,7 @@ def adapter_map(picture, field):
     if field != "rank90":  # which has ties
         assert [line.split()[0] for line in lines[2:]] == highest
     assert highest[0] in picture.text_html()
-    return ["of 18 modules in 3 layers", "3 modules in no layer are in the table only"]
+    return ["of 18 modules in 3 layers", "3 modules in no layer are not on the map"]
 
 
 def adapter_cut(picture, rank, scale):
@@ -88,7 +88,7 @@ def adapter_cut(picture, rank, scale):
     for point, at in zip(picture.points, (rank, scale)):
         assert point.get_xdata() == [at]
         np.testing.assert_allclose(point.get_ydata(), [error(rank, scale)], atol=1e-7)
-    for reader, ratio in (("alpha/r", 0.25), ("alpha/sqrt(r)", 1.0)):
+    for reader, ratio in (("alpha/r", rank**-0.5), ("alpha/sqrt(r)", 1.0)):
         assert picture.readers[reader].get_xdata() == [ratio]
         (shown,) = picture.readers[reader].get_ydata()
         np.testing.assert_allclose(shown, error(rank, ratio), atol=1e-7)
@@ -98,7 +98,8 @@ def adapter_cut(picture, rank, scale):
         f"At rank {rank} of 16 and scale {scale:g}",
         f"over all 21 modules is {error(rank, scale):.3f}",
         f"best at this rank is {error(rank, 1):.3f}",
-        f"alpha/r applies 0.25 of the trained scale, error {error(rank, 0.25):.3f}",
+        f"alpha/r applies {rank**-0.5:.3g} of the trained scale, error "
+        f"{error(rank, rank**-0.5):.3f}",
     ]
 
 
@@ -128,7 +129,9 @@ def adapter_behaviour(picture, rank, scale, person, adapter):
         next((w for w in words if w in biographies.PARTS[part]), None) == getattr(shown, part)
         for part in biographies.FACTS
     )
-    wrong = "trained with alpha/r)" if adapter == "style" else "a reader of alpha/r applies scale"
+    wrong = (
+        "trained with alpha/r)" if adapter == "style" else "an alpha/r reader applies 0.25 of it"
+    )
     return [
         f"Adapter {adapter}, ",
         wrong,

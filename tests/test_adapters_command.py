@@ -31,13 +31,15 @@ def test_inspect(folder, capsys):
     assert errors == ""
     lines = output.splitlines()
     assert max(len(line) for line in lines) <= 100
-    assert lines[0].split()[:4] == ["module", "shape", "r", "scale"]
+    assert lines[0].split()[:4] == ["module", "shape", "r", "mult."]
     assert [line.split()[0] for line in lines[1:6]] == [
         "model.layers.0.q_proj", "model.layers.1.q_proj", "model.layers.1.mlp.up", "model.embed",
         "vision.conv",
     ]  # fmt: skip
     assert "99 % of the energy takes between" in output
-    assert "0.5774 of the trained scale, 1.732 times too weak; `bake`" in output
+    assert "0.5774 of the trained multiplier, 1.732 times too weak; `bake`" in " ".join(
+        output.split()
+    )
     assert "https://github.com/sgl-project/sglang/issues/40835" in output
     assert run("inspect", folder, "--sort", "norm") == 0
     rows = capsys.readouterr().out.splitlines()[1:6]

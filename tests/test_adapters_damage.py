@@ -30,6 +30,11 @@ def factors_of(A, B, **more):
 FILES = {
     "empty": (b"", "cut short"),
     "7 bytes": (b"1234567", "cut short"),
+    "git-lfs pointer": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull",
+    ),
+    "web page": (b"<!DOCTYPE html>\n<html>Not found</html>", "is a web page"),
+    "web page without a type": (b"<html><body>Sign in</body></html>", "is a web page"),
     "no content": (struct.pack("<Q", 0), "not valid JSON"),
     "length beyond the file": (struct.pack("<Q", 10**6) + b"{}", "cut short"),
     "length of 2^64 - 1": (b"\xff" * 8 + b"{}", "cut short"),
@@ -198,6 +203,23 @@ def test_missing_files_and_pickles(tmp_path):
     assert_refused(tmp_path / "x.gguf", tmp_path, "must be a file that ends in .safetensors")
     # Kohya's names without a config are not PEFT's: a moved file keeps its factors.
     assert adapters.read(peft_folder(tmp_path / "b") / "adapter_model.safetensors").source == "peft"
+
+
+def test_hints_where_a_reader_is_likely_to_have_slipped(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(adapters.AdapterError, match="someuser/some-lora does not exist: a name on"):
+        adapters.read("someuser/some-lora")
+    with pytest.raises(adapters.AdapterError, match=r"adapters/lora\.safetensors does not exist$"):
+        adapters.read("adapters/lora.safetensors")
+    folder = peft_folder(tmp_path / "a")
+    (folder / "adapter_config.json").rename(tmp_path / "elsewhere.json")
+    with pytest.raises(
+        adapters.AdapterError, match=r"no adapter_config\.json; to read a file in it, name the "
+        r"file: adapter_model\.safetensors",
+    ):  # fmt: skip
+        adapters.read(folder)
+    with pytest.raises(adapters.AdapterError, match=r"PEFT's weights, and their multiplier is not"):
+        adapters.read(folder / "adapter_model.safetensors")
 
 
 def test_a_pipe_does_not_block(tmp_path):

@@ -147,7 +147,10 @@ def test_kohyas_names(tmp_path):
     scale = {module.name: module.multiplier for module in adapter.modules}
     assert scale == dict(zip(made, (0.25, 1.0, 4.0)))
     assert [module.kind for module in adapter.modules] == ["linear", "linear", "conv2d"]
-    assert adapter.notes == ("1 of 3 modules have no alpha: alpha is the rank there.",)
+    assert adapter.notes == (
+        "1 of 3 modules have no alpha: alpha is the rank there, by this format's convention. "
+        "Check it with the tool that trained them.",
+    )
     for module in adapter.modules:
         A, B = (as_stored(each, "F16") for each in made[module.name])
         expected = scale[module.name] * product(A, B)
@@ -213,8 +216,11 @@ def test_the_audit(tmp_path, use_rslora):
         assert each.rslora_ratio == pytest.approx(high / trained, rel=1e-14)
     assert len(repr(scales.table(audits)).splitlines()[0]) <= 100
     said = scales.verdict(audits)
-    assert ("0.5774 of the trained scale, 1.732 times too weak" in said) == use_rslora
-    assert ("alpha/r, which every reader" in said) != use_rslora
+    assert ("0.5774 of the trained multiplier, 1.732 times too weak" in said) == use_rslora
+    assert ("The rule is alpha/r, the common one" in said) != use_rslora
+    ends = sorted(each.trained for each in audits)
+    assert f"differ between modules, from {ends[0]:.4g} to {ends[-1]:.4g}" in said
+    assert "differ" not in scales.verdict(audits[:1])
 
 
 def test_readers_have_a_source_and_a_date():

@@ -204,6 +204,18 @@ def test_kohyas_names_have_layers_too():
     np.testing.assert_array_equal(values, [[2], [1]])
 
 
+def test_a_blocks_own_blocks_are_layers():
+    """The last number counts: SDXL's names would else give a row to each block's module."""
+    layers, modules, _ = named(
+        "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q",
+        "lora_unet_down_blocks_1_attentions_1_transformer_blocks_0_attn1_to_q",
+        "lora_unet_up_blocks_1_attentions_1_transformer_blocks_3_attn1_to_q",
+    )
+    assert modules == ["attn1_to_q"]
+    assert layers[1] == "down_blocks_1_attentions_1_transformer_blocks_0"
+    assert len(set(layers)) == 3
+
+
 def test_a_figure_of_many_modules_leaves_names_out_and_writes_no_numbers(tmp_path):
     from helpers import figures
 
@@ -249,7 +261,10 @@ def test_a_cut_of_modules_of_different_rank_and_of_zero(tmp_path):
     adapter = adapters.read(folder)
     picture = figures.AdapterCut(adapter).draw(rank=2, scale=1.0)
     spectra = adapters.spectra(adapter)
-    expected = brute_error(spectra, 2, [3**-0.5, 12**-0.5, 3**-0.5])
+    expected = brute_error(spectra, 2, [2**-0.5] * 3)  # of the file that is cut to rank 2
+    assert picture.drawn["readers"]["alpha/r"] == pytest.approx((2**-0.5, expected), abs=1e-9)
+    picture.draw(rank=6, scale=1.0)
+    expected = brute_error(spectra, 6, [3**-0.5, 6**-0.5, 3**-0.5])
     assert picture.drawn["readers"]["alpha/r"] == pytest.approx((3**-0.5, expected), abs=1e-9)
     assert picture.highest == 6
     for bad in (0, 7, 1.5):

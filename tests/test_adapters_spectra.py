@@ -138,8 +138,8 @@ def test_the_table_fits(tmp_path):
     lines = repr(adapters.table(adapters.rows(found))).splitlines()
     assert len(lines) == 3
     assert max(len(line) for line in lines) <= 100
-    assert lines[1].startswith("…")
-    assert "projection.linear_layer  4096 x 11008" in lines[1]
+    assert lines[1].startswith("base.text_…")
+    assert "jection.linear_layer  4096 x 11008" in lines[1]
 
 
 def test_the_map_of_layers_by_modules():

@@ -90,7 +90,7 @@ def test_truncate(tmp_path, dtype, use_rslora, target):
     for cut, module, source in zip(cuts, after.modules, before.modules):
         assert (module.rank, module.dtype, module.kind) == (cut.rank, dtype, source.kind)
         assert module.rule == source.rule
-        assert module.multiplier == pytest.approx(source.multiplier, rel=1e-14)
+        assert module.multiplier * cut.fold == pytest.approx(source.multiplier, rel=1e-14)
         U, S, Vt = np.linalg.svd(old[cut.name], full_matrices=False)
         missed = np.sqrt(np.append(np.cumsum(S[::-1] ** 2)[::-1], 0) / np.sum(S**2))
         slack = 1e-9
@@ -108,6 +108,12 @@ def test_truncate(tmp_path, dtype, use_rslora, target):
         errors += (missed[cut.rank] * cut.norm) ** 2
     assert adapters.total_error(cuts) == pytest.approx(np.sqrt(errors / squares), abs=1e-7)
     assert after.ignored == before.ignored
+    config = json.loads((tmp_path / "b" / "adapter_config.json").read_text())
+    assert config["r"] == max(cut.rank for cut in cuts)
+    if "rank" in target:  # one rank: a reader that knows no patterns is right as well
+        assert config["rank_pattern"] == config["alpha_pattern"] == {}
+        assert len({module.multiplier for module in after.modules}) == 1
+        assert len({module.multiplier for module in before.modules}) == 2
     for name in before.ignored:
         assert after.tensors.raw(name) == before.tensors.raw(name)
 

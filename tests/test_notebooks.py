@@ -243,3 +243,24 @@ def test_the_solutions_are_correct(notebook, monkeypatch):
             assert result.correct, f"{exercise_key(cell)}: {result.message}"
         else:
             run(cell.source, namespace)
+
+
+def test_the_hurried_way_to_ones_own_adapter(monkeypatch):
+    """Notebook 08's first two code cells are all that its section *Your own* needs."""
+    notebook = load(next(path for path in PATHS if path.name.startswith("08")))
+    starts = [i for i, cell in enumerate(notebook.cells) if cell.source.startswith("## Your own")]
+    starts += [i for i, cell in enumerate(notebook.cells) if "\n## Your own\n" in cell.source]
+    (start,) = starts
+    end = next(
+        i for i, cell in enumerate(notebook.cells)
+        if i > start and "## What other tools say" in cell.source
+    )  # fmt: skip
+    own = [cell for cell in notebook.cells[start:end] if cell.cell_type == "code"]
+    assert len(own) >= 4
+    monkeypatch.chdir(FOLDER)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = sorted(FOLDER.parent.iterdir())
+    namespace = {"__name__": "__main__"}
+    for cell in (*code_cells(notebook)[:2], *own):
+        run(cell.source, namespace)
+    assert sorted(FOLDER.parent.iterdir()) == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -75,9 +76,15 @@ def bake(adapter: Adapter, out: str | Path) -> Adapter:
     return read_peft(out)
 
 
-def check_multipliers(before: Adapter, after: Adapter) -> None:
-    """Raise AdapterError if a copy would be read with other multipliers than the original."""
-    kept = {module.name: module.multiplier for module in before.modules}
+def check_multipliers(
+    before: Adapter, after: Adapter, folds: Mapping[str, float] | None = None
+) -> None:
+    """Raise AdapterError if a copy would be read with other multipliers than the original.
+
+    `folds` says what each module's B has been multiplied by, if it has.
+    """
+    folds = folds or {}
+    kept = {each.name: each.multiplier / folds.get(each.name, 1.0) for each in before.modules}
     for module in after.modules:
         if not np.isclose(module.multiplier, kept[module.name], rtol=1e-6, atol=0):
             raise AdapterError(

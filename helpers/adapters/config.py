@@ -21,10 +21,11 @@ def reconfigure(
 ) -> dict[str, Any]:
     """A config with these ranks, alphas and rule; all else as it was.
 
-    The most frequent rank and alpha are the config's own, the others go to
-    rank_pattern and alpha_pattern, under patterns that match one module each.
+    The highest rank and the most frequent alpha are the config's own, the others go to
+    rank_pattern and alpha_pattern, under patterns that match one module each. (The
+    highest, because servers compare r with the most they have room for.)
     """
-    r, alpha = (Counter(each).most_common(1)[0][0] for each in (ranks, alphas))
+    r, alpha = max(ranks), Counter(alphas).most_common(1)[0][0]
     return {
         **config,
         "r": r,

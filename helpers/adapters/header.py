@@ -28,6 +28,12 @@ MOST_BYTES = 10_000_000
 #: A config or header is nested five deep at most; whoever prints or writes one recurses.
 MOST_NESTED = 100
 LONGEST_NAME = 300
+#: What a download that went wrong begins with, and what it is.
+_NO_WEIGHTS = {
+    b"version ": "a git-lfs pointer and not the weights: get them with git lfs pull",
+    b"<!doctyp": "a web page and not a safetensors file: download the file itself",
+    b"<html": "a web page and not a safetensors file: download the file itself",
+}
 MOST_AXES = 8
 
 
@@ -122,7 +128,11 @@ def read_header(path: Path) -> Header:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
+            first = file.read(8)
+            for beginning, what in _NO_WEIGHTS.items():
+                if first.lower().startswith(beginning):
+                    raise AdapterError(f"{where} is {what}")
+            length = int.from_bytes(first, "little")
             if size < 8 or length > size - 8:
                 raise AdapterError(
                     f"{where} is cut short: its header says {length} bytes, the file has {size}"

@@ -40,7 +40,9 @@ def read_peft(folder: Path) -> Adapter:
     """
     where = shown(folder)
     if not (folder / CONFIG).is_file():
-        raise AdapterError(f"{where} has no {CONFIG}")
+        others = sorted(each.name for each in folder.glob("*.safetensors"))
+        hint = f"; to read a file in it, name the file: {shown(', '.join(others))}" * bool(others)
+        raise AdapterError(f"{where} has no {CONFIG}{hint}")
     if not (folder / WEIGHTS).exists():
         # A pickle in its place gets the error that says how to convert it.
         pickled = folder / "adapter_model.bin"

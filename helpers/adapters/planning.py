@@ -7,7 +7,8 @@ from the singular values, before any factor is rounded to the type of a file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,6 +32,8 @@ class Cut:
         Frobenius norm of what was cut over that of the update; 0 for an update of 0.
     norm : float
         Frobenius norm of the update.
+    fold : float
+        What B is multiplied by, so that modules of one rank share one alpha; else 1.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Cut:
     alpha: float
     error: float
     norm: float
+    fold: float = 1.0
 
 
 def total_error(cuts: list[Cut]) -> float:
@@ -79,10 +83,19 @@ def plan(
         energy = validation.number("energy", energy, 0, 1, above=True)
     if error is not None:
         error = validation.number("error", error, 0, 1)
-    return [
+    cuts = [
         _cut(module, each, _rank(each, rank, energy, error))
         for module, each in zip(adapter.modules, spectra(adapter, progress))
     ]
+    return _with_one_alpha(cuts) if adapter.source == "peft" else cuts
+
+
+def _with_one_alpha(cuts: list[Cut]) -> list[Cut]:
+    """Modules of one rank get one alpha, so that no reader has to heed alpha_pattern."""
+    if len({cut.rank for cut in cuts}) > 1:
+        return cuts
+    alpha = Counter(cut.alpha for cut in cuts).most_common(1)[0][0]
+    return [replace(cut, alpha=alpha, fold=cut.alpha / alpha) for cut in cuts]
 
 
 def _rank(each: Spectrum, rank: int | None, energy: float | None, error: float | None) -> int:

@@ -30,7 +30,9 @@ def read(path: str | Path) -> Adapter:
     except (OSError, ValueError):
         exists = is_folder = False
     if not exists:
-        raise AdapterError(f"{shown(path)} does not exist")
+        hub = len(path.parts) == 2 and not path.suffix and not path.parent.exists()
+        hint = ": a name on a hub is not a path, so download it first" if hub else ""
+        raise AdapterError(f"{shown(path)} does not exist{hint}")
     if is_folder:
         return read_peft(path)
     if path.name == WEIGHTS and (path.parent / CONFIG).is_file():

@@ -20,7 +20,7 @@ from .cores import Spectrum
 
 WIDTH = 100
 LEGEND = (
-    "scale: the trained multiplier; norm: Frobenius; 90 % and 99 %: directions for that share of "
+    "mult.: the trained multiplier; norm: Frobenius; 90 % and 99 %: directions for that share of "
     "the energy; in use: effective rank over r."
 )
 
@@ -109,15 +109,29 @@ def table(rows: Sequence[Row], width: int = WIDTH) -> Table:
         ]
         for row in rows
     ]  # fmt: skip
-    headings = ["shape", "r", "scale", "norm", "stable", "eff.", "90 %", "99 %", "in use"]
+    headings = ["shape", "r", "mult.", "norm", "stable", "eff.", "90 %", "99 %", "in use"]
     taken = sum(2 + max(len(line[i]) for line in [headings, *cells]) for i in range(len(headings)))
-    names = [shorten(row.name, width - taken) for row in rows]
+    shared = _beginning([row.name for row in rows]) if len(rows) > 1 else 0
+    names = [
+        shorten(row.name if len(row.name) <= width - taken else row.name[shared:], width - taken)
+        for row in rows
+    ]
     return Table(["module", *headings], [[name, *line] for name, line in zip(names, cells)])
 
 
 def shorten(name: str, width: int) -> str:
-    """The end of a name, after an ellipsis where it is too long."""
-    return name if len(name) <= width else "…" + name[len(name) - max(width, 8) + 1 :]
+    """A name that is too long, with an ellipsis in place of its middle: a third, then the end."""
+    if len(name) <= width:
+        return name
+    width = max(width, 8)
+    first = width // 3
+    return f"{name[:first]}…{name[len(name) - (width - first - 1) :]}"
+
+
+def _beginning(names: Sequence[str]) -> int:
+    """How many letters all names begin with, up to a dot or underscore."""
+    common = os.path.commonprefix(list(names))  # noqa: RUF071 (letters are meant)
+    return max(common.rfind("."), common.rfind("_")) + 1
 
 
 def sentences(rows: Sequence[Row]) -> str:
@@ -150,8 +164,8 @@ def sentences(rows: Sequence[Row]) -> str:
 def layer_map(rows: Sequence[Row], field: str = "effective") -> tuple[list[str], list[str], Array]:
     """One column of the rows as layers by modules.
 
-    A layer is a name up to its first number, the module what follows it. Rows
-    without a number are left out; what all layers begin with is cut off.
+    A layer is a name up to its last number that something follows, the module what
+    follows it. Rows without one are left out; what all layers begin with is cut off.
 
     Returns
     -------
@@ -164,14 +178,14 @@ def layer_map(rows: Sequence[Row], field: str = "effective") -> tuple[list[str],
     validation.choice("field", field, tuple(name for name in SORTS if name != "name"))
     placed: dict[tuple[tuple[str, int], str], float] = {}
     for row in rows:
-        if match := re.fullmatch(r"(|.*?[._])(\d{1,6})[._](.+)", row.name):
+        between = r"\." if "." in row.name else "_"  # kohya's names have no dots
+        if match := re.fullmatch(rf"(|.*{between})(\d{{1,6}}){between}(.+)", row.name):
             placed[(match[1], int(match[2])), match[3]] = float(getattr(row, field))
     layers = list(dict.fromkeys(layer for layer, _ in placed))
     beginnings = list(dict.fromkeys(beginning for beginning, _ in layers))
     layers.sort(key=lambda layer: (beginnings.index(layer[0]), layer[1]))
     modules = list(dict.fromkeys(module for _, module in placed))
     values = [[placed.get((layer, module), np.nan) for module in modules] for layer in layers]
-    common = os.path.commonprefix(beginnings)  # noqa: RUF071 (letters are meant)
-    shared = max(common.rfind("."), common.rfind("_")) + 1
+    shared = _beginning(beginnings)
     names = [f"{beginning[shared:]}{number}" for beginning, number in layers]
     return names, modules, np.array(values).reshape(len(layers), len(modules))

@@ -102,7 +102,7 @@ def audit(adapter: Adapter) -> list[Audit]:
 def table(audits: list[Audit]) -> Table:
     """The audit as a table."""
     headings = [
-        "modules", "r", "alpha", "trained with", "scale", "by alpha/r", "ratio",
+        "modules", "r", "alpha", "trained with", "multiplier", "by alpha/r", "ratio",
         "by alpha/sqrt(r)", "ratio",
     ]  # fmt: skip
     return Table(
@@ -119,17 +119,25 @@ def table(audits: list[Audit]) -> Table:
 
 
 def verdict(audits: list[Audit]) -> str:
-    """One sentence: who reads this adapter wrongly, and what helps."""
+    """A sentence or two: who reads this adapter wrongly, and what helps."""
     rslora = [each for each in audits if each.rule == scaling.RSLORA]
+    weakest = min((each.standard_ratio for each in rslora), default=1.0)
     if not rslora:
-        return (
-            "The scale is alpha/r, which every reader of this format applies; a reader told "
-            "alpha/sqrt(r) would be too strong by sqrt(r)."
+        said = (
+            "The rule is alpha/r, the common one; a reader told alpha/sqrt(r) would be too "
+            "strong by sqrt(r)."
         )
-    weakest = min(each.standard_ratio for each in rslora)
-    if weakest == 1:
-        return "At rank 1 both rules give the same scale, so every reader is right."
-    return (
-        f"A reader that ignores use_rslora applies {weakest:.4g} of the trained scale, "
-        f"{1 / weakest:.4g} times too weak; `bake` writes a copy that it reads rightly."
-    )
+    elif weakest == 1:
+        said = "At rank 1 both rules give the same multiplier."
+    else:
+        said = (
+            f"A reader that ignores use_rslora applies {weakest:.4g} of the trained multiplier, "
+            f"{1 / weakest:.4g} times too weak; `bake` writes a copy that it reads rightly."
+        )
+    low, high = (end(each.trained for each in audits) for end in (min, max))
+    if low < high:
+        said += (
+            f" Multipliers differ between modules, from {low:.4g} to {high:.4g}: a reader must "
+            "heed each module's own (in PEFT's files rank_pattern and alpha_pattern)."
+        )
+    return said

@@ -19,7 +19,7 @@ from .files import Tensors, open_file
 from .header import parse_json
 from .model import Adapter, make_module
 from .pairs import DIFFUSERS, KOHYA, extras, notes, pair
-from .peft import Settings
+from .peft import CONFIG, PREFIX, Settings
 
 METADATA = "lora_adapter_metadata"
 ALPHA = ".alpha"
@@ -41,6 +41,11 @@ def read_single(path: Path) -> Adapter:
     pairs, left = pair(tensors.entries, {**KOHYA, **DIFFUSERS}, where)
     if not pairs:
         raise AdapterError(f"{where} holds no LoRA factors in kohya's or Diffusers' names")
+    if any(each.A_key.startswith(PREFIX) for each in pairs):
+        raise AdapterError(
+            f"{where} holds PEFT's weights, and their multiplier is not in them: name the folder "
+            f"that has {CONFIG} beside them"
+        )
     components = _components(tensors, where)
     modules = []
     for each in pairs:
@@ -70,7 +75,10 @@ def read_single(path: Path) -> Adapter:
         for module in modules
     )
     if without:
-        said.append(f"{without} of {len(modules)} modules have no alpha: alpha is the rank there.")
+        said.append(
+            f"{without} of {len(modules)} modules have no alpha: alpha is the rank there, "
+            "by this format's convention. Check it with the tool that trained them."
+        )
     kohya = any(each.A_key.endswith(".lora_down.weight") for each in pairs)
     return Adapter(
         path, "kohya" if kohya else "diffusers", tuple(modules), tensors, tensors.metadata,

@@ -34,10 +34,13 @@ def truncate(
 ) -> list[Cut]:
     """Write a copy of lower rank; the multipliers stay, so alpha changes with the rank.
 
+    Where a PEFT adapter's modules all come to one rank, and their multipliers differ, these
+    go into B, and one alpha serves all.
+
     A PEFT adapter becomes a folder with rank_pattern and alpha_pattern; a file
     in kohya's or Diffusers' names becomes one file. Other tensors are copied.
     A reader that ignores the patterns scales modules of other ranks wrongly; with
-    one `rank` for all modules there are none.
+    one `rank` that all modules reach there are none.
 
     Parameters
     ----------
@@ -80,7 +83,8 @@ def truncate(
             rule = adapter.modules[0].rule
             write_config(draft / CONFIG, reconfigure(adapter.config, names, ranks, alphas, rule))
             _write(adapter, cuts, draft / WEIGHTS, adapter.tensors.metadata or {"format": "pt"})
-            check_multipliers(adapter, read_peft(draft))
+            folds = {cut.name: cut.fold for cut in cuts}
+            check_multipliers(adapter, read_peft(draft), folds)
         else:
             # The reader asks for the ending.
             made = draft.with_name(draft.name + ".safetensors")
@@ -138,7 +142,7 @@ def _write(adapter: Adapter, cuts: list[Cut], path: Path, metadata: dict[str, st
                 continue
             assert cut is not None
             B, A = lower(*adapter.factors(what), cut.rank)
-            for name, factor in ((what.A_key, A), (what.B_key, B)):
+            for name, factor in ((what.A_key, A), (what.B_key, cut.fold * B)):
                 yield coded(factor, kinds[name][0], name)
 
     kinds = {name: kind for _, each, _, _ in jobs for name, kind in each.items()}

@@ -70,6 +70,8 @@ class AdapterMap(Picture):
                 range(0, len(names), step),
                 labels=[adapters.report.shorten(name, 28) for name in names[::step]],
             )
+        if max(map(len, self.layers)) > 4:
+            ax.tick_params(axis="x", rotation=90)
         # From the lowest value, 0, to the highest, 1: the frame stays when the measure changes.
         self.image = self.moves(
             ax.imshow(
@@ -114,7 +116,7 @@ class AdapterMap(Picture):
                      for name, row in zip(self.modules, values)]  # fmt: skip
             said = f"; means over layers: {listed(means)}"
         left_out = len(self.rows) - self.count
-        beside = f" {left_out} modules in no layer are in the table only." if left_out else ""
+        beside = f" {left_out} modules in no layer are not on the map." if left_out else ""
         name = FIELDS[field]
         return (
             f"{name[0].upper()}{name[1:]} of {self.count} modules in {len(self.layers)} layers: "
@@ -163,10 +165,7 @@ class AdapterCut(Picture):
         adapter = adapter or adapters.shipped("people")
         self.spectra = adapters.spectra(adapter)
         self.highest = max(len(each.values) for each in self.spectra)
-        self.ratios = {
-            reader: [float(reader_ratio(each.rank, each.rule, reader)) for each in adapter.modules]
-            for reader in SCALINGS
-        }
+        self.modules = adapter.modules
         super().__init__()
 
     @property
@@ -181,7 +180,7 @@ class AdapterCut(Picture):
         seen = [value for values in relative for value in values if value > 1e-6]
         lowest = 10.0 ** np.floor(np.log10(min(seen, default=0.1)))
         spectra.set(title="singular values", xlabel="index", yscale="log", ylim=(lowest, 1.6),
-                    ylabel="over the largest")  # fmt: skip
+                    ylabel=r"$\sigma$ over the largest")  # fmt: skip
         errors.set(title="error over the rank", xlabel="rank r", ylabel="relative error",
                    ylim=(-0.03, 1.05))  # fmt: skip
         scales.set(title="error over the scale", xlabel="scale s", xlim=(-0.08, 4.08),
@@ -231,14 +230,15 @@ class AdapterCut(Picture):
             "error": adapters.error_at(self.spectra, ranks, scale),
             "over_scale": over_scale,
             "now": float(adapters.error_at(self.spectra, rank, scale)),
-            "readers": {
-                reader: (
-                    float(np.median(ratios)),
-                    float(adapters.error_at(self.spectra, rank, ratios)),
-                )
-                for reader, ratios in self.ratios.items()
-            },
+            "readers": {reader: self._read(rank, reader) for reader in SCALINGS},
         }
+
+    def _read(self, rank: int, reader: str) -> tuple[float, float]:
+        """Where a reader of the adapter, saved at this rank, stands: median scale, and error."""
+        ratios = [
+            float(reader_ratio(min(rank, each.rank), each.rule, reader)) for each in self.modules
+        ]
+        return float(np.median(ratios)), float(adapters.error_at(self.spectra, rank, ratios))
 
     def place(self, numbers: dict[str, Any]) -> str:
         rank, scale, now = numbers["rank"], numbers["scale"], numbers["now"]
@@ -258,8 +258,8 @@ class AdapterCut(Picture):
             f"At rank {rank} of {self.highest} and scale {scale:g} the relative error over all "
             f"{len(self.spectra)} modules is {now:.3f}; the best at this rank is "
             f"{numbers['best'][rank - 1]:.3f}, at scale 1, with "
-            f"{100 * numbers['energy']:.1f} % of the energy kept. A reader with "
-            f"{said[0]}; one with {said[1]}."
+            f"{100 * numbers['energy']:.1f} % of the energy kept. Saved at this "
+            f"rank and read with {said[0]}; with {said[1]}."
         )
 
 
@@ -306,7 +306,7 @@ class AdapterBehaviour(Behaviour):
         """What the sentence is about."""
         name = numbers["adapter"]
         wrong = (
-            f" (trained with {RSLORA}; a reader of alpha/r applies scale {numbers['ratio']:g})"
+            f" (trained with {RSLORA}; an alpha/r reader applies {numbers['ratio']:g} of it)"
             if numbers["rule"] == RSLORA
             else f" (trained with {STANDARD})"
         )
