@@ -48,6 +48,10 @@ FILES = {
     "NaN": (with_header(b'{"x": NaN}', b""), "holds NaN"),
     "metadata": (with_header(b'{"__metadata__": {"a": 1}}', b""), "not text to text"),
     "no entry": (with_header(b'{"x": 3}', b""), "unknown type None"),
+    # Valid to Python's JSON and not to the library, which has the last word.
+    "half a character": (
+        file_bytes(GOOD, {"a": "\ud800"}), "is not a safetensors file (Error while deserializing"
+    ),
     "unknown type": (entry(dtype="F31"), "unknown type F31; known: BOOL"),
     "a negative side": (entry(shape=[-2, -3]), "whole numbers"),
     "a broken side": (entry(shape=[2.0, 3]), "whole numbers"),
