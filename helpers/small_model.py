@@ -108,8 +108,8 @@ def _tensors(name: str, record: dict[str, Any]) -> dict[str, Array]:
     What is read must be what was recorded. The arrays are kept for all who ask, so
     they cannot be written to.
     """
-    # Imported here, so that only who opens the weights needs it.
-    from safetensors.numpy import load
+    # Imported here, so that only who opens the weights waits for it.
+    from .adapters import files
 
     file = DATA / f"{name}.safetensors"
     content = _bytes(file)
@@ -117,7 +117,8 @@ def _tensors(name: str, record: dict[str, Any]) -> dict[str, Array]:
         raise DataError(
             f"{file.name} is damaged: it is not the file that was recorded. {_GET_BACK}"
         )
-    tensors = {key: matrix.astype(np.float64) for key, matrix in sorted(load(content).items())}
+    stored = files.open_file(file)
+    tensors = {key: stored.read(key).astype(np.float64) for key in sorted(stored.entries)}
     for tensor in tensors.values():
         tensor.setflags(write=False)
     return tensors

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import math_core
+from docutils.nodes import SkipNode
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from tools.address import read_version
@@ -23,7 +24,19 @@ html_css_files = ["site.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
 html_copy_source = html_show_sourcelink = html_use_index = html_show_copyright = False
 html_show_sphinx = False
-html_theme_options = {"top_of_page_buttons": []}
+html_theme_options = {
+    "top_of_page_buttons": [],
+    "light_css_variables": {
+        "color-brand-primary": "#14342B",
+        "color-brand-content": "#0B5394",
+        "color-brand-visited": "#6A2468",
+    },
+    "dark_css_variables": {
+        "color-brand-primary": "#9AD6C3",
+        "color-brand-content": "#8AB8F0",
+        "color-brand-visited": "#D3A3DE",
+    },
+}
 
 nb_execution_mode = "off"
 nb_ipywidgets_js: dict[str, Any] = {}
@@ -40,23 +53,14 @@ _MATH = math_core.LatexToMathML(annotation=True)
 
 
 def _inline(translator: Any, node: Any) -> None:
-    _write(translator, node, displaystyle=False)
+    translator.body.append(_MATH.convert_with_local_state(node.astext(), displaystyle=False))
+    raise SkipNode
 
 
 def _block(translator: Any, node: Any) -> None:
-    translator.body.append('<div class="math scroll">')
-    _write(translator, node, displaystyle=True)
-    translator.body.append("</div>")
-
-
-def _write(translator: Any, node: Any, displaystyle: bool) -> None:
-    from docutils.nodes import SkipNode
-
-    translator.body.append(
-        _MATH.convert_with_local_state(node.astext(), displaystyle=displaystyle)
-    )
-    if not displaystyle:
-        raise SkipNode
+    formula = _MATH.convert_with_local_state(node.astext(), displaystyle=True)
+    translator.body.append(f'<div class="math scroll">{formula}</div>')
+    raise SkipNode
 
 
 def setup(app: Any) -> None:

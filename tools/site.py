@@ -108,7 +108,9 @@ def shown(output: Any, picture: Callable[[bytes], str], name: str) -> Any:
     """
     data = output.get("data", {})
     if WIDGET_VIEW in data:
-        note = re.sub(r"^\[|\]$", "", data["text/plain"]).replace(": run the notebook to move it", "")
+        note = re.sub(r"^\[|\]$", "", data["text/plain"]).replace(
+            ": run the notebook to move it", ""
+        )
         data = {
             "text/html": f'<p class="explorer"><span>{html.escape(note)}</span> '
             f'<a href="{lite_link(name)}">Move it in your browser</a></p>'
@@ -121,9 +123,11 @@ def shown(output: Any, picture: Callable[[bytes], str], name: str) -> Any:
         # The header of a PNG says its size: known beforehand, the text does not jump.
         wide, high = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
         width = about.get("width", wide)
+        size = f'width="{width}" height="{round(high * width / wide)}"'
+        alt = html.escape(about["alt"])
         data = {
-            "text/html": f'<img class="figure" src="{picture(content)}" width="{width}" '
-            f'height="{round(high * width / wide)}" loading="lazy" alt="{html.escape(about["alt"])}">'
+            "text/html": f'<img class="figure" src="{picture(content)}" {size} loading="lazy" '
+            f'alt="{alt}">'
         }
     elif "<table" in data.get("text/html", ""):
         data = {"text/html": f'<div class="scroll">{data["text/html"]}</div>'}
@@ -209,10 +213,8 @@ def pages() -> None:
 def files_of(place: Path) -> list[Path]:
     """A file, or the files in a folder that belong to the series."""
     found = [place] if place.is_file() else sorted(place.rglob("*"))
-    return [
-        file for file in found
-        if file.is_file() and "__pycache__" not in file.parts and ".ipynb_checkpoints" not in file.parts
-    ]  # fmt: skip
+    leftovers = {"__pycache__", ".ipynb_checkpoints"}
+    return [file for file in found if file.is_file() and not leftovers & set(file.parts)]
 
 
 def archive(target: Path) -> None:

