@@ -234,12 +234,9 @@ def lite(pyodide: Path | None) -> None:
         copy = contents / file.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, copy)
-    static = empty(settings / "static")
-    shutil.copytree(WHEELS, static / "wheels")
     kernel: dict[str, Any] = {"disablePyPIFallback": True}
     packages = list(PACKAGES)
     if pyodide:
-        shutil.copytree(pyodide, static / "pyodide")
         kernel["pyodideUrl"] = "./static/pyodide/pyodide.mjs"
         there = json.loads((pyodide / "pyodide-lock.json").read_text("utf-8"))["packages"]
         packages = [name for name in packages if name in there]
@@ -255,6 +252,9 @@ def lite(pyodide: Path | None) -> None:
     command += ["--output-dir", str(SITE / "lite"), "--apps", "lab", "--no-sourcemaps"]
     command += ["--no-unused-shared-packages", "--log-level", "ERROR"]
     subprocess.run([sys.executable, *command], check=True, cwd=settings, stdout=subprocess.DEVNULL)
+    shutil.copytree(WHEELS, SITE / "lite" / "static" / "wheels")
+    if pyodide:
+        shutil.copytree(pyodide, SITE / "lite" / "static" / "pyodide")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,6 +9,7 @@ upper half of a float32. Nothing is ever unpickled.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,7 @@ class Tensors:
     files: dict[str, Path]
     metadata: dict[str, str]
     _open: dict[Path, Any] = field(default_factory=dict, repr=False)
+    _bytes: dict[Path, BufferedReader] = field(default_factory=dict, repr=False)
     _read: int = field(default=0, repr=False)
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> Array:
@@ -117,9 +119,15 @@ class Tensors:
         rows = range(*slice(start, stop).indices(entry.shape[0] if entry.shape else 1))
         width = int(np.prod(entry.shape[1:], dtype=np.int64))
         first = entry.begin + stored.itemsize * width * rows.start
-        read = np.fromfile(self.files[name], stored, len(rows) * width, offset=first)
-        if len(read) < len(rows) * width:
+        # One file, kept open: in a browser every opening fetches all of it.
+        path = self.files[name]
+        if path not in self._bytes:
+            self._bytes[path] = path.open("rb")
+        self._bytes[path].seek(first)
+        content = bytearray(stored.itemsize * len(rows) * width)
+        if self._bytes[path].readinto(content) < len(content):
             raise OSError("the file was cut short")
+        read: Array = np.frombuffer(content, stored)
         if entry.dtype == "BF16":
             read = (read.astype(np.uint32) << 16).view(np.float32)
         return read.reshape((len(rows), *entry.shape[1:]) if entry.shape else ())
