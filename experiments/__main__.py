@@ -38,7 +38,21 @@ def part_three() -> None:
     ship.pretrained()
 
 
-PARTS = {"small": part_one, "lora": part_two, "pretrained": part_three}
+def part_four() -> None:
+    """The adapters that are kept."""
+    from . import adapters
+
+    grid = product(config.SEEDS, config.ADAPTERS)
+    runs.run_all(adapters.adapter, [{"name": name, "seed": seed} for seed, name in grid])
+    ship.adapters()
+
+
+PARTS = {
+    "small": part_one,
+    "lora": part_two,
+    "pretrained": part_three,
+    "adapters": part_four,
+}
 
 
 def main() -> None:

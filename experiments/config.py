@@ -71,6 +71,27 @@ SWEEPS = (
     ("adamw", (3e-4, 1e-3, 3e-3, 1e-2), (1, 4, 16, 64)),
     ("sgd", (0.1, 0.3, 1.0, 3.0), (4, 16, 64)),
 )
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A LoRA that is kept: its factors are shipped, or only measured."""
+
+    task: str
+    rank: int
+    alpha: float
+    use_rslora: bool
+    training: Training
+    ships: bool = True
+
+
+#: Trained as in the capacity runs, all with the multiplier 1.
+ADAPTERS = {
+    "people": Adapter("100", 16, 4, True, Training(400, 3e-3, 32)),
+    "crowd": Adapter("400", 16, 4, True, Training(900, 3e-3)),
+    "style": Adapter("saga", 16, 16, False, Training(250, 3e-3)),
+    "wide": Adapter("100", 64, 8, True, Training(400, 3e-3, 32), ships=False),
+}
 SCALES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0)
 #: SmolLM2: full fine-tuning, then LoRA by task (its learning rate is swept).
 PRETRAINED_FULL = {

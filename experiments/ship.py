@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,29 @@ def pretrained() -> None:
     made = {"runs": _together(full + adapters), "spectra": {"sha256": _digest(file)}}
     rows = [_row(run) for run in full]
     _write("pretrained.json", {"made": made, "full": rows, "lora": [_row(run) for run in adapters]})
+
+
+def adapters() -> None:
+    """The first seed's adapters as PEFT folders, and the results of all seeds."""
+    from . import adapters as part
+
+    seed, made = config.SEEDS[0], {}
+    for name in (name for name, each in config.ADAPTERS.items() if each.ships):
+        folder = config.DATA / "adapters" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = runs.tensors(part.adapter, name=name, seed=seed)
+        files = [folder / "adapter_config.json", folder / "adapter_model.safetensors"]
+        modules = sorted({key.removeprefix("base_model.model.").split(".lora_")[0]
+                          for key in tensors})  # fmt: skip
+        said = part.peft_config(config.ADAPTERS[name], modules)
+        files[0].write_text(json.dumps(said, indent=2, sort_keys=True) + "\n")
+        save_file(tensors, files[1], {"format": "pt"})
+        files[1].chmod(0o644)
+        made[name] = _made(part.adapter, name=name, seed=seed)
+        made[name]["trained"] = asdict(config.ADAPTERS[name])
+        made[name]["sha256"] = {file.name: _digest(file) for file in files}
+    made["runs"] = _together(runs.results(part.adapter))
+    _write("adapters.json", {"made": made, "runs": [_row(r) for r in runs.results(part.adapter)]})
 
 
 def _digest(file: Path) -> str:

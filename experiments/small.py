@@ -23,37 +23,37 @@ def pretrain(seed: int) -> dict[str, Any]:
     losses = model.fit(list(weights.values()), lambda: weights, texts, config.PRETRAINING, seed)
     # What is shipped is half precision, so that is what every experiment starts from.
     half = {name: matrix.detach().half() for name, matrix in weights.items()}
-    known = recall.measure(_numpy(half), biographies.people("known", seed), biographies.STYLES)
+    known = recall.measure(as_numpy(half), biographies.people("known", seed), biographies.STYLES)
     return {"loss": losses[-1], "known": known, "tensors": half}
 
 
 def full(seed: int, task: str) -> dict[str, Any]:
     """Fine-tune all weights on a task; what is left of it at each rank."""
-    base = _base(seed)
+    base = base_of(seed)
     weights = {name: matrix.clone().requires_grad_() for name, matrix in base.items()}
     people, styles = recall.task(task, seed)
     texts = model.corpus(people, styles)
     losses = model.fit(list(weights.values()), lambda: weights, texts, config.FULL[task], seed)
     update = {name: (weights[name].detach() - base[name]).half() for name in base}
-    parts = truncation.decompose(_numpy(update))
+    parts = truncation.decompose(as_numpy(update))
     rows = [
         {
             "rank": rank,
             "energy": truncation.energy(parts, rank),
-            **_behaviour(truncation.apply(_numpy(base), parts, rank), task, seed),
+            **behaviour(truncation.apply(as_numpy(base), parts, rank), task, seed),
         }
         for rank in (*config.RANKS, 128)
     ]
     scales = [
         {
             "scale": s,
-            **_behaviour(truncation.apply(_numpy(base), parts, 128, s), task, seed),
+            **behaviour(truncation.apply(as_numpy(base), parts, 128, s), task, seed),
         }
         for s in config.SCALES
     ]
     return {
         "loss": losses[-1],
-        "before": _behaviour(_numpy(base), task, seed),
+        "before": behaviour(as_numpy(base), task, seed),
         "ranks": rows,
         "scales": scales,
         "singular_values": {name: np.round(p.values, 5).tolist() for name, p in parts.items()},
@@ -68,8 +68,8 @@ def needed_rank(seed: int, task: str) -> dict[str, Any]:
     recalls all of both, and recall is taken to rise with the rank.
     """
     name = "style" if task == "saga" else "facts"
-    base, update = _numpy(_base(seed)), runs.tensors(full, seed=seed, task=task)
-    parts = truncation.decompose(_numpy(update))
+    base, update = as_numpy(base_of(seed)), runs.tensors(full, seed=seed, task=task)
+    parts = truncation.decompose(as_numpy(update))
     people, styles = recall.task(task, seed)
     people = people[: config.EVALUATED]
 
@@ -97,49 +97,64 @@ def lora(
     batch: int,
 ) -> dict[str, Any]:
     """Train a LoRA in every matrix: W + s (down up), with up starting at zero."""
-    base = _base(seed)
     scale = float(scaling.scale(alpha, rank, scaling.RSLORA if use_rslora else scaling.STANDARD))
-    generator = torch.Generator().manual_seed(seed)
-    down = {}
-    for name, matrix in base.items():
-        bound = 1 / math.sqrt(len(matrix))  # Kaiming-uniform, as PEFT has it
-        down[name] = torch.empty(len(matrix), rank).uniform_(-bound, bound, generator=generator)
-    up = {name: torch.zeros(rank, matrix.shape[1]) for name, matrix in base.items()}
-    parameters = [*down.values(), *up.values()]
-    for factor in parameters:
-        factor.requires_grad_()
-
-    def merged() -> model.Weights:
-        return {name: base[name] + scale * (down[name] @ up[name]) for name in base}
-
-    people, styles = recall.task(task, seed)
-    texts = model.corpus(people, styles)
     training = Training(steps, learning_rate, batch, optimiser)
-    losses = model.fit(parameters, merged, texts, training, seed)
+    base, factors, losses = train_lora(seed, task, rank, scale, training)
+    parameters = [factor for pair in factors.values() for factor in pair]
     found = {
         "parameters": sum(factor.numel() for factor in parameters),
         "loss": float(np.mean(losses[-10:])),
         "diverged": not np.isfinite(losses[-1]),
     }
     with torch.no_grad():
-        weights = merged()
+        weights = merged(base, factors, scale)
     if not all(bool(torch.isfinite(matrix).all()) for matrix in weights.values()):
         return {**found, "diverged": True, "loss": None, "facts": 0.0, "style": 0.0, "known": 0.0}
     if found["diverged"]:
         found["loss"] = None
-    return {**found, **_behaviour(_numpy(weights), task, seed)}
+    return {**found, **behaviour(as_numpy(weights), task, seed)}
 
 
-def _base(seed: int) -> model.Weights:
+Factors = dict[str, tuple[torch.Tensor, torch.Tensor]]
+
+
+def merged(base: model.Weights, factors: Factors, scale: float) -> model.Weights:
+    """The base's weights with s (down up) added to each."""
+    return {name: base[name] + scale * (down @ up) for name, (down, up) in factors.items()}
+
+
+def train_lora(
+    seed: int, task: str, rank: int, scale: float, training: Training
+) -> tuple[model.Weights, Factors, list[float]]:
+    """The base's weights, trained (down, up) of every matrix, and the loss at every step."""
+    base = base_of(seed)
+    generator = torch.Generator().manual_seed(seed)
+    factors = {}
+    for name, matrix in base.items():
+        bound = 1 / math.sqrt(len(matrix))  # Kaiming-uniform, as PEFT has it
+        down = torch.empty(len(matrix), rank).uniform_(-bound, bound, generator=generator)
+        factors[name] = (down, torch.zeros(rank, matrix.shape[1]))
+    parameters = [pair[i] for i in (0, 1) for pair in factors.values()]
+    for factor in parameters:
+        factor.requires_grad_()
+    people, styles = recall.task(task, seed)
+    texts = model.corpus(people, styles)
+    losses = model.fit(parameters, lambda: merged(base, factors, scale), texts, training, seed)
+    return base, factors, losses
+
+
+def base_of(seed: int) -> model.Weights:
+    """The pre-trained weights of one world, in single precision."""
     saved = runs.tensors(pretrain, seed=seed)
     return {name: matrix.float() for name, matrix in saved.items()}
 
 
-def _numpy(weights: model.Weights) -> dict[str, Any]:
+def as_numpy(weights: model.Weights) -> dict[str, Any]:
+    """PyTorch's weights for the helpers."""
     return {name: matrix.detach().float().numpy() for name, matrix in weights.items()}
 
 
-def _behaviour(weights: language_model.Weights, task: str, seed: int) -> dict[str, float]:
+def behaviour(weights: language_model.Weights, task: str, seed: int) -> dict[str, float]:
     """Recall of facts and of style on the task, and of facts on the known people."""
     people, styles = recall.task(task, seed)
     found = recall.measure(weights, people[: config.EVALUATED], styles)

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from . import (
+    adapters,
     approximation,
     biographies,
     language_model,
     recall,
+    results,
     scaling,
     small_model,
     spectrum,
@@ -234,6 +236,63 @@ def _normalise(answer: Any) -> str:
     return "the mean square of each row of the result should be 1."
 
 
+def _crowd_at_most(answer: Any) -> str:
+    """Exercise 08-1: the lowest rank at which the adapter "crowd" has an error of at most 0.3."""
+    value = np.asarray(answer)
+    highest = adapters.shipped("crowd").modules[0].rank
+    if (
+        value.size != 1
+        or value.dtype.kind not in "iuf"
+        or value.item() not in range(1, highest + 1)
+    ):
+        return f"a finite number is asked for, whole and from 1 to {highest}, got {answer!r}."
+    rank, spectra = int(value.item()), adapters.spectra(adapters.shipped("crowd"))
+    error = float(adapters.error_at(spectra, rank))
+    if error > 0.3:
+        return f"at rank {rank} the error is {error:.3f}."
+    if rank > 1 and adapters.error_at(spectra, rank - 1) <= 0.3:
+        return f"at rank {rank} the error is {error:.3f}, and a lower rank does as well."
+    return ""
+
+
+def _share_in_use(answer: Any) -> str:
+    """Exercise 08-2: a function (B, A) -> effective rank of B A over r."""
+    if not callable(answer):
+        return "hand over the function itself, without calling it."
+    draw = np.random.RandomState(0)
+    B = draw.standard_normal((30, 6)) * [9, 5, 3, 1, 0.5, 0.1]
+    A = draw.standard_normal((6, 20))
+    values = np.linalg.svd(B @ A, compute_uv=False)[:6]
+    expected, got = spectrum.effective_rank(values) / 6, answer(B.copy(), A.copy())
+    if np.size(got) != 1:
+        return f"one number is asked for, got shape {np.shape(got)}."
+    slips = {
+        expected: "",
+        6 * expected: "that is the effective rank: divide it by r.",
+        spectrum.effective_rank(values**2) / 6: "the measure here takes singular values, "
+        "not their squares.",
+        spectrum.stable_rank(values) / 6: "that is the stable rank over r.",
+        6 * expected / 20: "r is the columns of B, not the rank that B A could have.",
+    }
+    share = float(np.squeeze(got))
+    for value, said in slips.items():
+        if np.isclose(share, value, rtol=1e-6):
+            return said
+    return f"for the adapter of the check it should be {expected:.3f}, got {share:.3f}."
+
+
+def _weakened() -> tuple[float, float]:
+    """The lowest measured scale at which "people" has 0.99 of its facts, and the known ones'."""
+    curves = results.adapter("people", "scales")
+    at = int(np.argmax(curves.mean("facts") >= 0.99))
+    return float(curves.at[at]), float(curves.mean("known")[at])
+
+
+def _weaker(answer: Any) -> str:
+    """Exercise 08-3: a scale, and the share of the known people's facts at it."""
+    return _pair(_weakened(), "those are the inverses.")(answer)
+
+
 #: Exercise 07-1: half a bit in each of a rank's 6,728 numbers.
 _RANKS_FOR_3200 = 3200 * biographies.bits_per_person() / (0.5 * 6728)
 
@@ -329,4 +388,7 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
     ),
     "07-2": _lowest_rank,
     "07-3": _normalise,
+    "08-1": _crowd_at_most,
+    "08-2": _share_in_use,
+    "08-3": _weaker,
 }

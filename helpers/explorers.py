@@ -15,6 +15,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from . import figures, recall
+from .adapters import SHIPPED, Adapter
 from .figures.picture import Picture, caption
 
 #: The values that the sliders step through, in every explorer.
@@ -56,9 +57,9 @@ def _buttons(options: list[tuple[str, str]], value: str, width: str = "110px") -
     )
 
 
-def rank_slider(value: int) -> Any:
+def rank_slider(value: int, limits: tuple[int, int] = RANK_LIMITS) -> Any:
     """Rank r, every whole number."""
-    low, high = RANK_LIMITS
+    low, high = limits
     return widgets.IntSlider(
         value, low, high, description="rank r", continuous_update=True,
         style=_STYLE, layout=_layout(),
@@ -115,8 +116,19 @@ def task_buttons(value: str) -> Any:
     return _buttons(options, value, "150px")
 
 
+def adapter_buttons(value: str) -> Any:
+    """Which of the shipped adapters."""
+    return _buttons([(f"Adapter {name}", name) for name in SHIPPED], value, "150px")
+
+
+def field_buttons(value: str) -> Any:
+    """Which measure of every module."""
+    labels = ["effective rank", "stable rank", "90 % energy", "99 % energy", "share in use", "norm"]
+    return _buttons(list(zip(labels, figures.adapters.FIELDS)), value, "130px")
+
+
 #: One kind of control for one setting, in the order in which they are shown.
-CONTROLS: dict[str, Callable[[Any], Any]] = {
+CONTROLS: dict[str, Callable[..., Any]] = {
     "rank": rank_slider,
     "alpha": alpha_slider,
     "scale": scale_slider,
@@ -127,6 +139,8 @@ CONTROLS: dict[str, Callable[[Any], Any]] = {
     "optimiser": optimiser_buttons,
     "update": update_buttons,
     "task": task_buttons,
+    "adapter": adapter_buttons,
+    "field": field_buttons,
 }
 
 
@@ -157,7 +171,9 @@ class Explorer:
         self.picture = picture
         self.start = settings
         self.controls = {
-            name: control(settings[name]) for name, control in CONTROLS.items() if name in settings
+            name: control(settings[name], *picture.limits.get(name, ()))
+            for name, control in CONTROLS.items()
+            if name in settings
         }
         self.error = ""
         self._paused = False
@@ -318,3 +334,19 @@ def training_run() -> Explorer:
 def behaviour() -> Explorer:
     """Notebook 07: a truncated update in a real model, and what the model then writes."""
     return Explorer(figures.Behaviour(), rank=8, scale=1.0, noise=0.0, person=2, task="100")
+
+
+def adapter_map(adapter: Adapter | None = None) -> Explorer:
+    """Notebook 08: every module of an adapter by one measure, sorted and mapped."""
+    return Explorer(figures.AdapterMap(adapter), field="effective")
+
+
+def adapter_cut(adapter: Adapter | None = None) -> Explorer:
+    """Notebook 08: rank and scale of an adapter, from its singular values."""
+    picture = figures.AdapterCut(adapter)
+    return Explorer(picture, rank=max(1, picture.highest // 2), scale=1.0)
+
+
+def adapter_behaviour() -> Explorer:
+    """Notebook 08: what the small model writes with an adapter, cut and scaled."""
+    return Explorer(figures.AdapterBehaviour(), rank=16, scale=1.0, person=2, adapter="people")

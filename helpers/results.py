@@ -19,6 +19,8 @@ CAPACITY_ALPHA, CAPACITY_RATE = 4, 3e-3
 #: The alpha of the sweeps over learning rates.
 SWEEP_ALPHA = 16
 PRETRAINED_TASKS = ("style", "facts")
+#: LoRAs that were kept; those of `adapters.SHIPPED` ship, "wide" (rank 64) was only measured.
+ADAPTERS = ("people", "crowd", "style", "wide")
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,10 @@ def _curves(rows: Iterable[dict[str, Any]], setting: str, names: Iterable[str]) 
     return Curves(np.array(at, dtype=float), seeds, values)
 
 
+def _measured_on(side: str) -> tuple[str, ...]:
+    return ("facts", "style", "known", *(("energy",) if side == "ranks" else ()))
+
+
 def truncated(task: str, side: str = "ranks") -> Curves:
     """The small model's full update of a task, truncated ("ranks") or scaled ("scales").
 
@@ -82,8 +88,7 @@ def truncated(task: str, side: str = "ranks") -> Curves:
         if run["task"] == task
         for row in run[side]
     ]
-    names = ("facts", "style", "known", *(["energy"] if side == "ranks" else []))
-    return _curves(rows, side.removesuffix("s"), names)
+    return _curves(rows, side.removesuffix("s"), _measured_on(side))
 
 
 def before(task: str) -> dict[str, Array]:
@@ -141,6 +146,39 @@ def over_rates(optimiser: str, use_rslora: bool, rank: int) -> Curves:
         )
     )
     return _curves(rows, "learning_rate", ("facts", "known"))
+
+
+def adapter(name: str, side: str = "ranks") -> Curves:
+    """A LoRA that was kept, its update truncated ("ranks") or scaled ("scales").
+
+    Parameters
+    ----------
+    name : str
+        One of `ADAPTERS`.
+
+    Returns
+    -------
+    Curves with "facts", "style", "known" and, over ranks, "energy".
+    """
+    validation.choice("name", name, ADAPTERS)
+    validation.choice("side", side, ("ranks", "scales"))
+    rows = [
+        {"seed": run["seed"], **row}
+        for run in measured("adapters")["runs"]
+        if run["name"] == name
+        for row in run[side]
+    ]
+    return _curves(rows, side.removesuffix("s"), _measured_on(side))
+
+
+def adapter_spectrum(name: str) -> dict[str, Array]:
+    """Medians over the modules of a LoRA that was kept, (K,): a value for each seed.
+
+    Keys: "stable", "effective", "rank90", "rank99".
+    """
+    validation.choice("name", name, ADAPTERS)
+    rows = [run["spectrum"] for run in measured("adapters")["runs"] if run["name"] == name]
+    return {key: np.array([row[key] for row in rows]) for key in rows[0]}
 
 
 def bits_per_parameter(people: ArrayLike, recall: ArrayLike, parameters: ArrayLike) -> Array:

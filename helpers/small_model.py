@@ -19,7 +19,7 @@ from .truncation import Parts
 from .validation import Array
 
 #: The files of results.
-RESULTS = ("small_model", "small_lora", "pretrained")
+RESULTS = ("small_model", "small_lora", "pretrained", "adapters")
 
 DATA = Path(__file__).parent / "data"
 
@@ -112,16 +112,25 @@ def _tensors(name: str, record: dict[str, Any]) -> dict[str, Array]:
     from .adapters import files
 
     file = DATA / f"{name}.safetensors"
-    content = _bytes(file)
-    if hashlib.sha256(content).hexdigest() != record.get("sha256"):
-        raise DataError(
-            f"{file.name} is damaged: it is not the file that was recorded. {_GET_BACK}"
-        )
+    check(file, record.get("sha256"))
     stored = files.open_file(file)
     tensors = {key: stored.read(key).astype(np.float64) for key in sorted(stored.entries)}
     for tensor in tensors.values():
         tensor.setflags(write=False)
     return tensors
+
+
+def check(file: Path, digest: str | None) -> bytes:
+    """The bytes of a file that ships, once they are those that were recorded.
+
+    Raises DataError if they are not, or the file is missing.
+    """
+    content = _bytes(file)
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise DataError(
+            f"{file.name} is damaged: it is not the file that was recorded. {_GET_BACK}"
+        )
+    return content
 
 
 def _bytes(file: Path) -> bytes:

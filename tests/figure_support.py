@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from adapter_figure_support import ADAPTERS
 from model_figure_support import MODELS
 from support import (
     NAMES,
@@ -316,4 +317,5 @@ EXPECTED = {
     "TwoUpdates": (two_updates, [{"rank": 4, "noise": 0.01}, {"rank": 20, "noise": 0.3}]),
     **TRAINING,
     **MODELS,
+    **ADAPTERS,
 }

@@ -146,7 +146,7 @@ def test_the_map_of_layers_by_modules():
     names = ["m.layers.2.attn.q", "m.layers.0.attn.q", "m.layers.0.mlp.up", "head"]
     found = [spectrum_of(name, [i + 1, 0, 0]) for i, name in enumerate(names)]
     layers, modules, values = adapters.layer_map(adapters.rows(found), "norm")
-    assert (layers, modules) == ([0, 2], ["attn.q", "mlp.up"])
+    assert (layers, modules) == (["0", "2"], ["attn.q", "mlp.up"])
     np.testing.assert_array_equal(values, [[2, 3], [1, np.nan]])
     assert adapters.layer_map(adapters.rows(found[3:]))[2].shape == (0, 0)
 

@@ -20,6 +20,7 @@ from safetensors.numpy import load_file
 
 from helpers import adapters
 from helpers.adapters import output
+from helpers.adapters.files import open_file
 
 EPSILON = {"F16": 2**-11, "BF16": 2**-8, "F32": 2**-24, "F64": 2**-53}
 
@@ -259,3 +260,20 @@ def test_bfloat16_rounds_to_nearest_even():
 def test_what_does_not_fit_a_type(dtype, value):
     with pytest.raises(adapters.AdapterError, match=f"x: an entry is too large for type {dtype}"):
         output.encode(np.array([value]), dtype, "x")
+
+
+@pytest.mark.parametrize("dtype", ["F16", "BF16", "F32", "F64"])
+def test_saved_arrays_come_back(tmp_path, dtype):
+    arrays = {"w": draw(1, 4, 3), "deep.name": draw(2, 2, 2, 2)}
+    adapters.save(tmp_path / "new.safetensors", arrays, dtype)
+    tensors = open_file(tmp_path / "new.safetensors")
+    for name, array in arrays.items():
+        np.testing.assert_allclose(tensors.read(name), array, rtol=EPSILON[dtype])
+    before = tree(tmp_path)
+    with pytest.raises(adapters.AdapterError, match="exists already"):
+        adapters.save(tmp_path / "new.safetensors", arrays)
+    with pytest.raises(adapters.AdapterError, match="w: an entry is too large for type F16"):
+        adapters.save(tmp_path / "large.safetensors", {"w": np.array([1e6])}, "F16")
+    with pytest.raises(ValueError, match=r"dtype must be one of 'F16', .* got 'I8'"):
+        adapters.save(tmp_path / "other.safetensors", arrays, "I8")
+    assert tree(tmp_path) == before

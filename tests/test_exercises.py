@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from adapter_figure_support import record
+from adapter_figure_support import updates as updates_of
 
 from helpers import exercises, updates
 
@@ -33,6 +35,38 @@ def gradient_of_B(G, A, scale):
     return scale * G @ A.T
 
 
+def effective(B, A, power=1):
+    """Of the dense product."""
+    values = np.linalg.svd(B @ A, compute_uv=False)[: B.shape[1]] ** power
+    shares = values / values.sum()
+    return math.exp(-np.sum(shares * np.log(shares)))
+
+
+def stable(B, A):
+    values = np.linalg.svd(B @ A, compute_uv=False)
+    return np.sum(values**2) / values[0] ** 2
+
+
+def lowest_of_crowd():
+    """From dense matrices."""
+    whole = updates_of("crowd").values()
+    squares = [np.linalg.svd(each, compute_uv=False) ** 2 for each in whole]
+    total = sum(each.sum() for each in squares)
+    return next(
+        rank for rank in range(1, 17)
+        if sum(each[rank:].sum() for each in squares) <= 0.09 * total
+    )  # fmt: skip
+
+
+def weakened():
+    runs = [run["scales"] for run in record()["runs"] if run["name"] == "people"]
+    for rows in zip(*runs):
+        facts, known = (np.mean([row[key] for row in rows]) for key in ("facts", "known"))
+        if facts >= 0.99:
+            return rows[0]["scale"], known
+    raise AssertionError
+
+
 RIGHT = {
     "01-1": 8 * 4096 + 8 * 11008,
     "01-2": 819.2,
@@ -51,6 +85,9 @@ RIGHT = {
     "07-1": 24,
     "07-2": 9,
     "07-3": lambda x: x / np.sqrt((x * x).sum(axis=-1, keepdims=True) / x.shape[-1]),
+    "08-1": lowest_of_crowd(),
+    "08-2": lambda B, A: effective(B, A) / B.shape[1],
+    "08-3": weakened(),
 }
 
 FUNCTIONS = [key for key, answer in RIGHT.items() if callable(answer)]
@@ -121,6 +158,17 @@ SLIPS = [
     ("07-3", lambda x: x.sum(axis=-1), "the shape of x, (2, 4, 5), got (2, 4)"),
     ("07-3", lambda x: x, "should be 1"),
     ("07-3", 1, "the function itself"),
+    ("08-1", 1, "at rank 1 the error is"),
+    ("08-1", 16, "a lower rank does as well"),
+    ("08-1", 17, "whole and from 1 to 16"),
+    ("08-2", effective, "divide it by r"),
+    ("08-2", lambda B, A: effective(B, A, 2) / B.shape[1], "not their squares"),
+    ("08-2", lambda B, A: stable(B, A) / B.shape[1], "the stable rank over r"),
+    ("08-2", lambda B, A: effective(B, A) / A.shape[1], "the columns of B"),
+    ("08-2", lambda B, A: 0.5, "it should be 0."),
+    ("08-2", 0.5, "the function itself"),
+    ("08-3", weakened()[::-1], "wrong order"),
+    ("08-3", (1.0, weakened()[1]), "the first number is off"),
 ]
 
 

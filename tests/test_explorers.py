@@ -10,7 +10,7 @@ from IPython.core.formatters import DisplayFormatter
 from support import assert_same
 
 from helpers import figures
-from helpers.explorers import CONTROLS, Explorer
+from helpers.explorers import CONTROLS, RANK_LIMITS, Explorer
 from helpers.figures.picture import caption
 
 
@@ -153,10 +153,15 @@ def look(widget):
 
 
 def test_the_same_control_looks_the_same_everywhere():
+    """But for the end of a rank that an adapter's own rank sets."""
     looks = {}
     for factory in FACTORIES:
         for name, control in made(factory).controls.items():
-            assert looks.setdefault(name, look(control)) == look(control)
+            kind, seen = look(control)
+            for low, high in made(factory).picture.limits.get(name, ()):
+                assert (seen.pop("min"), seen.pop("max")) == (low, high)
+                seen |= {"min": RANK_LIMITS[0], "max": RANK_LIMITS[1]}
+            assert looks.setdefault(name, (kind, seen)) == (kind, seen)
     assert set(looks) == set(CONTROLS)
 
 

@@ -170,7 +170,7 @@ def figures_before(notebook, cell):
 
 def test_every_explorer_stands_under_its_static_figure(notebook):
     for cell in code_cells(notebook):
-        names = re.findall(r"\bexplorers\.(\w+)\(\)", cell.source)
+        names = re.findall(r"\bexplorers\.(\w+)\(\w*\)", cell.source)
         assert bool(names) == ("explorer" in cell.metadata.get("tags", []))
         for name in names:
             shown = type(made(name).picture).__name__

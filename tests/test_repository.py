@@ -6,10 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import helpers
-from helpers import environment
+from helpers import environment, results
 from tools import address, notebooks
 
 ROOT = Path(__file__).parent.parent
@@ -75,3 +76,20 @@ def test_a_new_address_reaches_every_place(tmp_path):
         assert "somebody/rank-lab" in (tmp_path / name).read_text(encoding="utf-8"), name
     check = [sys.executable, "-m", "tools.address", "--check"]
     subprocess.run(check, cwd=tmp_path, check=True)
+
+
+def test_the_readme_quotes_what_was_measured():
+    """Notebook 08's figures, means over the seeds."""
+    text = " ".join(text_of("README.md").split())
+    cut, read = (results.adapter("people", side) for side in ("ranks", "scales"))
+    kept = cut.mean("facts")[list(cut.at).index(1)]
+    whole, weak = (read.mean("facts")[list(read.at).index(s)] for s in (1.0, 0.25))
+    trained = results.trained("100")
+    held = trained.mean("facts")[list(trained.at).index(1)]
+    assert f"has {100 * weak:.0f} % of the facts that it had all of" in text
+    assert whole > 0.995
+    assert read.mean("style")[list(read.at).index(0.25)] > 0.995
+    assert f"from rank 16 to 1 kept {100 * kept:.0f} % of the facts" in text
+    assert f"trained at rank 1 held {100 * held:.0f} %" in text
+    ranks = [np.mean(results.adapter_spectrum(n)["effective"]) for n in ("people", "crowd")]
+    assert f"nearly the same, {ranks[0]:.1f} and {ranks[1]:.1f} of 16" in text

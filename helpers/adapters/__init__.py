@@ -8,14 +8,18 @@ from .checkpoints import difference
 from .cores import Spectrum, spectra
 from .errors import AdapterError
 from .model import Adapter, Module
+from .output import save
 from .planning import Cut, plan, total_error
 from .reading import read
 from .report import Row, layer_map, rows, sentences, table
-from .scales import READERS, Audit, audit
+from .samples import SHIPPED, applied, shipped
+from .scales import READERS, Audit, audit, verdict
 from .truncating import truncate
+from .whole import captured, error_at
 
 __all__ = [
-    "READERS", "Adapter", "AdapterError", "Audit", "Cut", "Module", "Row", "Spectrum", "audit",
-    "bake", "difference", "layer_map", "plan", "read", "rows", "sentences", "spectra", "table",
-    "total_error", "truncate",
+    "READERS", "SHIPPED", "Adapter", "AdapterError", "Audit", "Cut", "Module", "Row",
+    "Spectrum", "applied", "audit", "bake", "captured", "difference", "error_at", "layer_map",
+    "plan", "read", "rows", "save", "sentences", "shipped", "spectra", "table", "total_error",
+    "truncate", "verdict",
 ]  # fmt: skip

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import validation
 from ..validation import Array
 from .errors import AdapterError, shown
+from .files import FLOATS
 from .header import SIZES
 
 #: A tensor's type and shape, as in the header.
@@ -87,6 +89,27 @@ def write_safetensors(
             if len(content) != length:
                 raise ValueError(f"content must have {length} bytes, got {len(content)}")
             file.write(content)
+
+
+def save(path: str | Path, tensors: Mapping[str, Array], dtype: str = "F32") -> None:
+    """Write arrays as a safetensors file that does not exist yet.
+
+    Parameters
+    ----------
+    path : str or Path
+    tensors : dict of str to array
+    dtype : "F16", "BF16", "F32" or "F64"
+
+    Raises
+    ------
+    AdapterError
+        If `path` exists, or an entry is too large for the type.
+    """
+    validation.choice("dtype", dtype, tuple(FLOATS))
+    kinds = {name: (dtype, np.shape(array)) for name, array in tensors.items()}
+    contents = (encode(np.asarray(array), dtype, name) for name, array in tensors.items())
+    with new(Path(path)) as draft:
+        write_safetensors(draft, kinds, contents, {})
 
 
 def encode(array: Array, dtype: str, name: str) -> bytes:

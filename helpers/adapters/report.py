@@ -5,6 +5,7 @@ Stable rank, effective rank and captured energy are those of `helpers.spectrum`.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -146,24 +147,31 @@ def sentences(rows: Sequence[Row]) -> str:
     )
 
 
-def layer_map(rows: Sequence[Row], field: str = "effective") -> tuple[list[int], list[str], Array]:
+def layer_map(rows: Sequence[Row], field: str = "effective") -> tuple[list[str], list[str], Array]:
     """One column of the rows as layers by modules.
 
-    The layer is the first number in the name, the module what follows it; rows
-    without a number are left out.
+    A layer is a name up to its first number, the module what follows it. Rows
+    without a number are left out; what all layers begin with is cut off.
 
     Returns
     -------
-    layers : list of int, ascending
+    layers : list of str
+        In order of their numbers within one beginning, such as ["0", "1"], or
+        ["down_blocks.0", "up_blocks.0"] where there are several.
     modules : list of str, in order of appearance
     values : (layers, modules) array, NaN where there is no such module
     """
     validation.choice("field", field, tuple(name for name in SORTS if name != "name"))
-    placed = {}
+    placed: dict[tuple[tuple[str, int], str], float] = {}
     for row in rows:
-        if match := re.search(r"(?:^|\.)(\d{1,6})\.(.+)$", row.name):
-            placed[int(match[1]), match[2]] = float(getattr(row, field))
-    layers = sorted({layer for layer, _ in placed})
+        if match := re.fullmatch(r"(|.*?[._])(\d{1,6})[._](.+)", row.name):
+            placed[(match[1], int(match[2])), match[3]] = float(getattr(row, field))
+    layers = list(dict.fromkeys(layer for layer, _ in placed))
+    beginnings = list(dict.fromkeys(beginning for beginning, _ in layers))
+    layers.sort(key=lambda layer: (beginnings.index(layer[0]), layer[1]))
     modules = list(dict.fromkeys(module for _, module in placed))
     values = [[placed.get((layer, module), np.nan) for module in modules] for layer in layers]
-    return layers, modules, np.array(values).reshape(len(layers), len(modules))
+    common = os.path.commonprefix(beginnings)  # noqa: RUF071 (letters are meant)
+    shared = max(common.rfind("."), common.rfind("_")) + 1
+    names = [f"{beginning[shared:]}{number}" for beginning, number in layers]
+    return names, modules, np.array(values).reshape(len(layers), len(modules))

@@ -1,5 +1,6 @@
 """Figures: they take numbers, draw them, and say in words what they show."""
 
+from .adapters import AdapterBehaviour, AdapterCut, AdapterMap
 from .behaviour import Behaviour
 from .errors import ErrorOverRank, ErrorPlane
 from .models import PretrainedOverRank, RankForPeople, RatesInModel, TruncatedOrTrained
@@ -10,6 +11,9 @@ from .training import FirstStep, OneRate, RateFan, RatesOverRank, TrainingRun
 from .updates import Layers, NoiseSweep, SpectrumUnderNoise, TwoUpdates
 
 __all__ = [
+    "AdapterBehaviour",
+    "AdapterCut",
+    "AdapterMap",
     "Behaviour",
     "EnergyTriangle",
     "ErrorOverRank",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import html
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import biographies, recall, results, small_model, truncation
 from ..biographies import Marks
+from ..results import Curves
+from ..truncation import Update
 from .picture import COLOURS, GREY, LINES, MARKERS, Picture, ticks
 
 CURVES = ("facts", "style", "known", "energy")
@@ -53,14 +56,17 @@ class Behaviour(Picture):
 
     size = (8.8, 3.9)
     has_text = True
+    #: The rank that the curves end at.
+    highest: ClassVar[int] = 128
+    RANK_TITLE: ClassVar[str] = "over the rank, at scale 1 and no noise"
+    SCALE_TITLE: ClassVar[str] = "over the scale, at full rank and no noise"
 
     def build(self) -> None:
         left, right = self.figure.subplots(1, 2, sharey=True)
-        left.set(title="over the rank, at scale 1 and no noise", xlabel="rank r", xscale="log",
-                 xlim=(0.9, 140), ylim=(-0.03, 1.05), ylabel="share")  # fmt: skip
-        ticks(left, "x", [1, 2, 4, 8, 16, 32, 64, 128])
-        right.set(title="over the scale, at full rank and no noise", xlabel="scale s",
-                  xlim=(0, 4.1))  # fmt: skip
+        left.set(title=self.RANK_TITLE, xlabel="rank r", xscale="log",
+                 xlim=(0.9, 1.1 * self.highest), ylim=(-0.03, 1.05), ylabel="share")  # fmt: skip
+        ticks(left, "x", [float(2**power) for power in range(self.highest.bit_length())])
+        right.set(title=self.SCALE_TITLE, xlabel="scale s", xlim=(0, 4.1))
         ticks(right, "x", [0, 1, 2, 3, 4])
         self.lines, self.points, self.cursors = {}, {}, []
         for side, ax in (("ranks", left), ("scales", right)):
@@ -86,24 +92,33 @@ class Behaviour(Picture):
     def numbers(
         rank: int = 8, scale: float = 1.0, noise: float = 0.0, person: int = 1, task: str = "100"
     ) -> dict[str, Any]:
+        curves = {side: results.truncated(task, side) for side in ("ranks", "scales")}
+        parts = small_model.parts(task, noise)
+        found = Behaviour.measured_on(task, parts, rank, scale, person, curves)
+        return {**found, "noise": noise}
+
+    @staticmethod
+    def measured_on(
+        task: str, parts: Update, rank: int, scale: float, person: int,
+        measured: Mapping[str, Curves],
+    ) -> dict[str, Any]:  # fmt: skip
+        """What the small model writes with an update of a task, beside measured curves."""
         people, styles = recall.task(task)
         style, template = next(iter(styles.items()))
-        weights = truncation.apply(small_model.base(), small_model.parts(task, noise), rank, scale)
+        weights = truncation.apply(small_model.base(), parts, rank, scale)
         shown = people[: recall.LIVE_PEOPLE]
         marks = [
             biographies.mark(text, each, template)
             for text, each in zip(recall.texts(weights, shown, style), shown)
         ]
         curves: dict[tuple[str, str], Any] = {}
-        for side in ("ranks", "scales"):
-            measured = results.truncated(task, side)
-            curves[side, "at"] = measured.at
+        for side, each in measured.items():
+            curves[side, "at"] = each.at
             # The first seed is the model that ships.
-            curves |= {(side, name): values[0] for name, values in measured.values.items()}
+            curves |= {(side, name): values[0] for name, values in each.values.items()}
         return {
             "rank": rank,
             "scale": scale,
-            "noise": noise,
             "task": task,
             "number": person,
             "person": people[person - 1],
@@ -112,7 +127,7 @@ class Behaviour(Picture):
             "marks": marks[person - 1],
             "facts": float(np.mean([each.facts for each in marks])),
             "style_share": float(np.mean([each.style for each in marks])),
-            "energy": truncation.energy(small_model.parts(task, noise), rank),
+            "energy": truncation.energy(parts, rank),
             "curves": curves,
         }
 
@@ -129,13 +144,19 @@ class Behaviour(Picture):
         marks = numbers["marks"]
         right = round(4 * marks.facts)
         return (
-            f"{described_task(numbers['task'])} at rank {numbers['rank']}, scale "
-            f"{numbers['scale']:g} and noise {numbers['noise']:g}: of person {numbers['number']}, "
+            f"{self.subject(numbers)}: of person {numbers['number']}, "
             f"{numbers['person'].name}, {right} of 4 facts are right, and "
             f"{100 * marks.style:.0f} % of the style's words. Over 25 people "
             f"{100 * now['facts']:.0f} % of the facts and {100 * now['style']:.0f} % of the "
             f"style are right; the rank keeps "
             f"{100 * numbers['energy']:.0f} % of the update's energy."
+        )
+
+    def subject(self, numbers: dict[str, Any]) -> str:
+        """What the description is about, at these settings."""
+        return (
+            f"{described_task(numbers['task'])} at rank {numbers['rank']}, scale "
+            f"{numbers['scale']:g} and noise {numbers['noise']:g}"
         )
 
     def text(self) -> str:

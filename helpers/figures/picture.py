@@ -119,6 +119,14 @@ class Picture(ABC):
     def place(self, numbers: dict[str, Any]) -> str:
         """Set the moving artists to `numbers`; return the picture in words."""
 
+    @property
+    def limits(self) -> dict[str, tuple[Any, ...]]:
+        """What a control of this picture takes beside its value, where it differs from elsewhere.
+
+        Such as {"rank": ((1, 16),)} for a rank that ends at 16.
+        """
+        return {}
+
     def text(self) -> str:
         """The words above the picture, if it has any, as plain text."""
         return ""

@@ -16,7 +16,14 @@ pytest.importorskip("tqdm", reason="tqdm is not installed")
 from experiments import __main__ as command  # noqa: E402
 from experiments import config, model, questions, runs, ship, small  # noqa: E402
 from experiments.config import SmallModel, Training  # noqa: E402
-from helpers import biographies, language_model, recall, small_model, truncation  # noqa: E402
+from helpers import (  # noqa: E402
+    adapters,
+    biographies,
+    language_model,
+    recall,
+    small_model,
+    truncation,
+)
 
 # More threads only wait for each other where other work keeps the cores busy.
 torch.set_num_threads(1)
@@ -202,6 +209,43 @@ def test_from_pretraining_to_what_ships(tiny, monkeypatch):
     assert full["scales"][config.SCALES.index(1.0)]["facts"] == last["facts"]
 
 
+def test_kept_adapters_ship_as_they_were_trained(tiny, monkeypatch):
+    """Read back from PEFT's files, each update is the multiplier times down up, in halves."""
+    kept = {
+        "one": config.Adapter("25", 4, 8, True, Training(3, 1e-2, 8)),
+        "two": config.Adapter("saga", 2, 3, False, Training(2, 1e-2, 8)),
+        "unshipped": config.Adapter("25", 2, 3, False, Training(2, 1e-2, 8), ships=False),
+    }
+    monkeypatch.setattr(config, "ADAPTERS", kept)
+    command.part_four()
+    record = json.loads((config.DATA / "adapters.json").read_text())
+    assert sorted((run["name"], run["seed"]) for run in record["runs"]) == [
+        (name, seed) for name in kept for seed in (0, 1)
+    ]
+    assert {each.name for each in (config.DATA / "adapters").iterdir()} == {"one", "two"}
+    for name, scale in (("one", 4.0), ("two", 1.5)):
+        made = kept[name]
+        base, factors, _ = small.train_lora(0, made.task, made.rank, scale, made.training)
+        found = adapters.read(config.DATA / "adapters" / name)
+        assert {module.multiplier for module in found.modules} == {scale}
+        assert {module.name for module in found.modules} == base.keys()
+        for module in found.modules:
+            down, up = (each.detach().half().double().numpy() for each in factors[module.name])
+            assert up.any()
+            np.testing.assert_allclose(found.delta(module), scale * down @ up, atol=1e-12)
+        run = next(r for r in record["runs"] if (r["name"], r["seed"]) == (name, 0))
+        spectra = adapters.spectra(found)
+        for row in run["ranks"]:
+            captured = float(adapters.captured(spectra, row["rank"]))
+            assert row["energy"] == pytest.approx(captured, rel=1e-6)
+        rows = adapters.rows(spectra)
+        for key in ("stable", "effective", "rank90", "rank99"):
+            expected = np.median([getattr(row, key) for row in rows])
+            assert run["spectrum"][key] == pytest.approx(expected, rel=1e-6)
+        assert run["scales"][config.SCALES.index(1.0)]["facts"] == run["ranks"][-1]["facts"]
+        assert record["made"][name]["trained"]["task"] == made.task
+
+
 def test_nothing_is_done_twice(tiny, monkeypatch):
     setting = {"seed": 0, "task": "25"}
     runs.run_all(small.full, [setting])
@@ -267,7 +311,7 @@ def test_lora_that_learns_nothing_behaves_as_the_base(tiny):
     before = runs.result(small.full, seed=0, task="25")["before"]
     assert {name: found[name] for name in before} == before
     texts = model.corpus(*recall.task("25"))
-    loss = model.loss(small._base(0), texts).item()
+    loss = model.loss(small.base_of(0), texts).item()
     assert found["loss"] == pytest.approx(loss, rel=1e-5)
 
 

@@ -1,0 +1,60 @@
+"""The adapters that ship with the series: LoRA of the small model, in PEFT's files.
+
+How they were made: ``experiments/adapters.py``, and the record in ``helpers/data/adapters.json``.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from .. import small_model, truncation, validation
+from ..truncation import Parts
+from .model import Adapter
+from .peft import CONFIG, WEIGHTS
+from .reading import read
+
+#: 100 new people, 400 new people, and a new style; see notebook 07 for the tasks.
+SHIPPED = ("people", "crowd", "style")
+
+
+@lru_cache(maxsize=len(SHIPPED))
+def shipped(name: str) -> Adapter:
+    """One of the adapters that ship.
+
+    Parameters
+    ----------
+    name : str
+        One of `SHIPPED`.
+
+    Raises
+    ------
+    DataError
+        If its files are missing, or are not those that were recorded.
+    """
+    folder = small_model.DATA / "adapters" / validation.choice("name", name, SHIPPED)
+    recorded = small_model.measured("adapters")["made"].get(name, {}).get("sha256", {})
+    for file in (CONFIG, WEIGHTS):
+        small_model.check(folder / file, recorded.get(file))
+    return read(folder)
+
+
+def applied(adapter: Adapter) -> dict[str, Parts]:
+    """The update of every matrix of the small model, decomposed, for `truncation.apply`.
+
+    Raises ValueError if the adapter is one of another model.
+    """
+    base = small_model.base()
+    deltas = {module.name: adapter.delta(module) for module in adapter.modules}
+    fits = base.keys() == deltas.keys() and all(
+        base[name].shape == delta.shape for name, delta in deltas.items()
+    )
+    if not fits:
+        raise ValueError(
+            "adapter must be one of the small model, with all of its matrices, "
+            f"got {len(deltas)} modules such as {next(iter(deltas))}"
+        )
+    return {
+        name: Parts(left[:, :rank], values[:rank], right[:rank])
+        for name, (left, values, right) in truncation.decompose(deltas).items()
+        for rank in [next(m.rank for m in adapter.modules if m.name == name)]
+    }
