@@ -3,7 +3,7 @@ function reachable() {
   for (const part of document.querySelectorAll("article pre, article .scroll, .table-wrapper")) {
     if (part.scrollWidth > part.clientWidth) {
       part.tabIndex = 0;
-      part.setAttribute("role", "region");
+      part.setAttribute("role", "group");
       part.setAttribute("aria-label", part.matches("pre") ? "Code or output" : "Table or formula");
     } else {
       part.removeAttribute("tabindex");
@@ -16,3 +16,7 @@ reachable();
 addEventListener("resize", reachable);
 // What is folded has no width before it is opened.
 document.addEventListener("toggle", reachable, true);
+
+// The theme's two side columns are landmarks without names.
+document.querySelector(".sidebar-drawer")?.setAttribute("aria-label", "Notebooks");
+document.querySelector(".toc-drawer")?.setAttribute("aria-label", "On this page");
