@@ -8,7 +8,7 @@ NBVAL := -m pytest --nbval --nbval-cell-timeout=120 -p no:cacheprovider -q -n 2 
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: help lab test test-unit test-notebooks test-blas test-versions test-browser test-oracles \
-	lint refresh picture bench experiments experiments-all address clean
+	site test-site lint refresh picture bench experiments experiments-all address clean
 
 help:
 	@echo "make lab             open the series in JupyterLab, at notebook 01"
@@ -16,6 +16,8 @@ help:
 	@echo "make test-browser    each notebook in a real JupyterLab, sliders moved by keyboard"
 	@echo "make test-versions   stored outputs under other BLAS cores, oldest and Colab's versions"
 	@echo "make test-oracles    formulas and the transformer against PyTorch and PEFT"
+	@echo "make site            static pages and the browser edition, into build/site"
+	@echo "make test-site       both in a browser without network, sliders and accessibility included"
 	@echo "make experiments     train the small model anew (30 minutes on two cores)"
 	@echo "make experiments-all also every LoRA run, small and pre-trained (some hours)"
 	@echo "make refresh         run the notebooks anew and store their outputs"
@@ -46,6 +48,15 @@ $(VENV)-experiments/.made: $(VENV)/.made requirements-experiments.txt
 		-r requirements-experiments.txt
 	touch $@
 
+# The kernel of the browser edition brings an extension that JupyterLab would load, too, so the
+# site has an environment of its own. Pyodide does not carry the wheels: the site does.
+$(VENV)-site/.made: $(VENV)/.made requirements-site.txt
+	$(PYTHON) -m venv --clear $(VENV)-site
+	$(VENV)-site/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-site.txt
+	$(VENV)-site/bin/python -m pip download --quiet --disable-pip-version-check --no-deps \
+		--dest $(VENV)-site/wheels ipywidgets comm
+	touch $@
+
 lab: $(VENV)/.reading
 	$(BIN)/jupyter lab $(AS_ROOT) notebooks/01_setup.ipynb
 
@@ -57,7 +68,7 @@ lint: $(VENV)/.testing
 	$(BIN)/mypy
 
 test-unit: $(VENV)/.testing
-	$(BIN)/python -m pytest -q -n 2 --dist=loadfile tests --ignore=tests/browser
+	$(BIN)/python -m pytest -q -n 2 --dist=loadfile tests --ignore=tests/browser --ignore=tests/site
 
 test-notebooks: $(VENV)/.testing
 	$(BIN)/python $(NBVAL) $(NOTEBOOKS)
@@ -74,6 +85,12 @@ test-versions: test-blas
 
 test-browser: $(VENV)/.testing
 	$(BIN)/python -m pytest -q tests/browser
+
+site: $(VENV)-site/.made
+	$(VENV)-site/bin/python -m tools.site
+
+test-site: $(VENV)/.testing $(VENV)-site/.made
+	$(BIN)/python -m pytest -q -rs -n 2 tests/site
 
 test-oracles: $(VENV)-experiments/.made
 	OMP_NUM_THREADS=1 $(VENV)-experiments/bin/python -m pytest -q -p no:cacheprovider tests/oracles
@@ -93,14 +110,15 @@ refresh: $(VENV)/.testing
 picture: $(VENV)/.testing
 	$(BIN)/python -m tools.picture
 
-bench: $(VENV)/.testing
+bench: $(VENV)/.testing $(VENV)-site/.made
 	$(BIN)/python -m bench.kernel
 	$(BIN)/python -m bench.training
 	$(BIN)/python -m bench.adapters
 	$(BIN)/python -m bench.browser
+	$(BIN)/python -m bench.site
 
 address: $(VENV)/.testing
 	$(BIN)/python -m tools.address "$(REPO)"
 
 clean:
-	rm -rf $(VENV) .venv-* .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-* build .pytest_cache .hypothesis .mypy_cache .ruff_cache
