@@ -242,6 +242,8 @@ def lite(pyodide: Path | None) -> None:
         packages = [name for name in packages if name in there]
     wheels = [f"{FROM_KERNEL}/{wheel.name}" for wheel in sorted(WHEELS.glob("*.whl"))]
     kernel["loadPyodideOptions"] = {"packages": packages + wheels}
+    # Notebooks open alone: those of the last visit would come up again, each with a kernel. What
+    # a reader writes is kept; only which tabs were open is not.
     config = json.loads((SETTINGS / "jupyter-lite.json").read_text("utf-8"))
     config["jupyter-config-data"]["litePluginSettings"] = {
         "@jupyterlite/pyodide-kernel-extension:kernel": kernel

@@ -15,6 +15,8 @@ import served
 NOTEBOOKS = served.lab.notebooks()
 STEMS = [name.removesuffix(".ipynb") for name in NOTEBOOKS]
 PAGES = ["index", *STEMS]
+#: A worker takes a page with all its tests, so that it is opened once.
+GROUPED = [pytest.param(stem, marks=pytest.mark.xdist_group(stem)) for stem in STEMS]
 WIDTHS = {"desk": 1366, "phone": 375}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 pytestmark = pytest.mark.usefixtures("nothing_outside")
@@ -62,7 +64,7 @@ def opened_at(browser: Any, address: str, stem: str, width: int, theme: str) -> 
     return page, complaints
 
 
-@pytest.fixture(scope="module", params=STEMS)
+@pytest.fixture(scope="module", params=GROUPED)
 def opened(request: Any, browser: Any, address: str) -> Iterator[Opened]:
     page, complaints = opened_at(browser[0], address, request.param, WIDTHS["desk"], "light")
     # Further pictures wait until they are scrolled to.
