@@ -63,4 +63,3 @@ def nothing_outside(browser: tuple[Any, list[str]]) -> Iterator[None]:
     asked.clear()
     yield
     assert asked == [], "asked of other machines"
-

@@ -126,10 +126,12 @@ def test_a_slider_moves_picture_and_words(opened: Opened) -> None:
         explorer.focus(0)
         explorer.page.keyboard.press("ArrowRight")
         moved = explorer.until(
-            lambda now, start=start: now["alert"]
-            or (
-                (now["picture"], now["text"]) != (start["picture"], start["text"])
-                and now["words"] != start["words"]
+            lambda now, start=start: (
+                now["alert"]
+                or (
+                    (now["picture"], now["text"]) != (start["picture"], start["text"])
+                    and now["words"] != start["words"]
+                )
             ),
             "no new picture and words",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from itertools import pairwise
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlparse
 
@@ -185,33 +186,31 @@ def test_nothing_comes_from_elsewhere(stem: str) -> None:
 def test_the_way_through(address: str) -> None:
     """From the landing page to the first notebook, and from each to the next and back."""
     assert [link for link in Links("index").links if link == f"{STEMS[0]}.html"]
-    for before, after in zip(STEMS, STEMS[1:]):
+    for before, after in pairwise(STEMS):
         assert f"{after}.html" in Links(before).links
         assert f"{before}.html" in Links(after).links
 
 
 @pytest.mark.parametrize("stem", PAGES)
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("place", WIDTHS)
-def test_it_is_for_everyone(
-    browser: Any, address: str, stem: str, theme: str, place: str
-) -> None:
+def test_it_is_for_everyone(browser: Any, address: str, stem: str, theme: str) -> None:
+    """At a desk and on a phone: it fits, it can be read, and axe finds nothing."""
     from axe_playwright_python.sync_playwright import Axe
 
-    page, complaints = opened_at(browser[0], address, stem, WIDTHS[place], theme)
-    assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[place]
-    sizes = page.evaluate(
-        "() => [...document.querySelectorAll('article :is(p, li, td, pre)')].map((part) =>"
-        " parseFloat(getComputedStyle(part).fontSize))"
-    )
-    assert min(sizes) >= 12
-    page.evaluate(
-        "() => { for (const folded of document.querySelectorAll('details')) folded.open = true; }"
-    )
-    page.wait_for_timeout(100)
-    found = Axe().run(page)
-    assert found.response["passes"]
-    assert found.response["violations"] == [], found.generate_report()
+    page, complaints = opened_at(browser[0], address, stem, WIDTHS["desk"], theme)
+    for width in WIDTHS.values():
+        page.set_viewport_size({"width": width, "height": 800})
+        page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+        page.wait_for_timeout(200)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        sizes = page.evaluate(
+            "() => [...document.querySelectorAll('article :is(p, li, td, pre)')].map((part) =>"
+            " parseFloat(getComputedStyle(part).fontSize))"
+        )
+        assert min(sizes) >= 12
+        found = Axe().run(page)
+        assert found.response["passes"]
+        assert found.response["violations"] == [], found.generate_report()
     assert complaints == []
     page.context.close()
 
