@@ -130,7 +130,9 @@ def shown(output: Any, picture: Callable[[bytes], str], name: str) -> Any:
             f'alt="{alt}">'
         }
     elif "<table" in data.get("text/html", ""):
-        data = {"text/html": f'<div class="scroll">{data["text/html"]}</div>'}
+        # A heading without words is no heading to a screen reader, but an empty cell.
+        table = re.sub(r"<th[^>]*></th>", "<td></td>", data["text/html"])
+        data = {"text/html": f'<div class="scroll">{table}</div>'}
     else:
         return output
     return nbformat.v4.new_output("display_data", data)
