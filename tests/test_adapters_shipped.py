@@ -90,6 +90,18 @@ def test_damage_is_named(copied, file, spoil):
     assert adapters.shipped("style").modules
 
 
+def test_json_without_its_spaces_is_no_damage(copied):
+    """JupyterLite hands it out so."""
+    path = copied / "people" / "adapter_config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps(config, separators=(",", ":")))
+    assert adapters.shipped("people").modules
+    adapters.shipped.cache_clear()
+    path.write_text(json.dumps({**config, "r": 8}, separators=(",", ":")))
+    with pytest.raises(small_model.DataError, match="is damaged"):
+        adapters.shipped("people")
+
+
 def test_applied_is_the_update_of_every_matrix():
     parts = adapters.applied(adapters.shipped("crowd"))
     expected = updates("crowd")
