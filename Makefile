@@ -8,7 +8,8 @@ NBVAL := -m pytest --nbval --nbval-cell-timeout=120 -p no:cacheprovider -q -n 2 
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: help lab test test-unit test-notebooks test-blas test-versions test-colab test-binder \
-	test-browser test-oracles lint refresh picture bench experiments experiments-all address clean
+	test-browser test-oracles site test-site lint refresh picture bench experiments \
+	experiments-all address clean
 
 help:
 	@echo "make lab             open the series in JupyterLab, at notebook 01"
@@ -18,6 +19,8 @@ help:
 	@echo "make test-colab      stored outputs, set-up and sliders with Colab's versions"
 	@echo "make test-binder     the image that Binder would build, and how it starts"
 	@echo "make test-oracles    formulas and the transformer against PyTorch and PEFT"
+	@echo "make site            static pages and the browser edition, into build/site"
+	@echo "make test-site       both in a browser without network, sliders and accessibility included"
 	@echo "make experiments     train the small model anew (30 minutes on two cores)"
 	@echo "make experiments-all also every LoRA run, small and pre-trained (some hours)"
 	@echo "make refresh         run the notebooks anew and store their outputs"
@@ -55,6 +58,15 @@ $(VENV)-binder/.made: $(VENV)/.made
 		jupyter-repo2docker==2026.4.0
 	touch $@
 
+# The kernel of the browser edition brings an extension that JupyterLab would load, too, so the
+# site has an environment of its own. Pyodide does not carry the wheels: the site does.
+$(VENV)-site/.made: $(VENV)/.made requirements-site.txt
+	$(PYTHON) -m venv --clear $(VENV)-site
+	$(VENV)-site/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-site.txt
+	$(VENV)-site/bin/python -m pip download --quiet --disable-pip-version-check --no-deps \
+		--dest $(VENV)-site/wheels ipywidgets comm
+	touch $@
+
 lab: $(VENV)/.reading
 	$(BIN)/jupyter lab $(AS_ROOT) notebooks/01_setup.ipynb
 
@@ -66,7 +78,7 @@ lint: $(VENV)/.testing
 	$(BIN)/mypy
 
 test-unit: $(VENV)/.testing
-	$(BIN)/python -m pytest -q -n 2 --dist=loadfile tests --ignore=tests/browser
+	$(BIN)/python -m pytest -q -n 2 --dist=loadfile tests --ignore=tests/browser --ignore=tests/site
 
 test-notebooks: $(VENV)/.testing
 	$(BIN)/python $(NBVAL) $(NOTEBOOKS)
@@ -91,6 +103,12 @@ test-binder: $(VENV)/.testing $(VENV)-binder/.made
 test-browser: $(VENV)/.testing
 	$(BIN)/python -m pytest -q tests/browser
 
+site: $(VENV)-site/.made
+	$(VENV)-site/bin/python -m tools.site
+
+test-site: $(VENV)/.testing $(VENV)-site/.made
+	$(BIN)/python -m pytest -q -rs -n 2 --dist=loadgroup tests/site
+
 test-oracles: $(VENV)-experiments/.made
 	OMP_NUM_THREADS=1 $(VENV)-experiments/bin/python -m pytest -q -p no:cacheprovider tests/oracles
 
@@ -109,14 +127,15 @@ refresh: $(VENV)/.testing
 picture: $(VENV)/.testing
 	$(BIN)/python -m tools.picture
 
-bench: $(VENV)/.testing
+bench: $(VENV)/.testing $(VENV)-site/.made
 	$(BIN)/python -m bench.kernel
 	$(BIN)/python -m bench.training
 	$(BIN)/python -m bench.adapters
 	$(BIN)/python -m bench.browser
+	$(BIN)/python -m bench.site
 
 address: $(VENV)/.testing
 	$(BIN)/python -m tools.address "$(REPO)"
 
 clean:
-	rm -rf $(VENV) .venv-* .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-* build .pytest_cache .hypothesis .mypy_cache .ruff_cache

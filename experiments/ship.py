@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
+
+from helpers.small_model import digest_of
 
 from . import config, runs, small
 
@@ -86,7 +87,7 @@ def adapters() -> None:
 
 
 def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    return digest_of(file.name, file.read_bytes())
 
 
 def _row(run: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Tensors on disk, one at a time.
 
 Half, single and double precision are read through the safetensors library, which
-maps the file into memory. NumPy has no bfloat16, so its bytes are read as the
+maps the file into memory. Where it is not installed, as in some browsers, NumPy
+reads the same bytes. It has no bfloat16, so those are always read here, as the
 upper half of a float32. Nothing is ever unpickled.
 """
 
@@ -9,18 +10,30 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
 from ..validation import Array
 from .errors import AdapterError, shown
 from .header import MOST_BYTES, Entry, parse_json, read_header
 
+safe_open: Any
+try:
+    from safetensors import SafetensorError, safe_open
+except ImportError:
+    safe_open = None
+
+    class SafetensorError(Exception):  # type: ignore[no-redef]
+        """Never raised without the library."""
+
+
 #: The types that weights may have here, and what NumPy reads them as.
 FLOATS = {"F16": np.float16, "BF16": np.float32, "F32": np.float32, "F64": np.float64}
+#: How each lies in the file.
+_STORED = {"F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8"}
 
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 HOW_TO_CONVERT = (
@@ -51,6 +64,7 @@ class Tensors:
     files: dict[str, Path]
     metadata: dict[str, str]
     _open: dict[Path, Any] = field(default_factory=dict, repr=False)
+    _bytes: dict[Path, BufferedReader] = field(default_factory=dict, repr=False)
     _read: int = field(default=0, repr=False)
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> Array:
@@ -66,8 +80,8 @@ class Tensors:
                 f"one of {', '.join(FLOATS)}"
             )
         try:
-            if entry.dtype == "BF16":
-                array = self._bfloat16(name, start, stop)
+            if entry.dtype == "BF16" or safe_open is None:
+                array = self._by_numpy(name, start, stop)
             elif start == 0 and stop is None:
                 array = self._handle(name).get_tensor(name)
             else:
@@ -99,17 +113,25 @@ class Tensors:
             raise AdapterError(f"{shown(self.files[name])} was cut short while it was read")
         return content
 
-    def _bfloat16(self, name: str, start: int, stop: int | None) -> Array:
+    def _by_numpy(self, name: str, start: int, stop: int | None) -> Array:
+        """Rows of a tensor, without the library."""
         entry = self.entries[name]
+        stored = np.dtype(_STORED[entry.dtype])
         rows = range(*slice(start, stop).indices(entry.shape[0] if entry.shape else 1))
         width = int(np.prod(entry.shape[1:], dtype=np.int64))
-        upper = np.fromfile(
-            self.files[name], "<u2", len(rows) * width, offset=entry.begin + 2 * width * rows.start
-        )
-        if len(upper) < len(rows) * width:
+        first = entry.begin + stored.itemsize * width * rows.start
+        # One file, kept open: in a browser every opening fetches all of it.
+        path = self.files[name]
+        if path not in self._bytes:
+            self._bytes[path] = path.open("rb")
+        self._bytes[path].seek(first)
+        content = bytearray(stored.itemsize * len(rows) * width)
+        if self._bytes[path].readinto(content) < len(content):
             raise OSError("the file was cut short")
-        wide = (upper.astype(np.uint32) << 16).view(np.float32)
-        return wide.reshape((len(rows), *entry.shape[1:]) if entry.shape else ())
+        read: Array = np.frombuffer(content, stored)
+        if entry.dtype == "BF16":
+            read = (read.astype(np.uint32) << 16).view(np.float32)
+        return read.reshape((len(rows), *entry.shape[1:]) if entry.shape else ())
 
     def _handle(self, name: str) -> Any:
         """The library's handle on the file that holds a tensor."""
@@ -138,7 +160,8 @@ def open_file(path: Path) -> Tensors:
     header = read_header(path)
     try:
         # The library's own checks; it also sees what ours have overlooked.
-        safe_open(path, framework="np")
+        if safe_open is not None:
+            safe_open(path, framework="np")
     except (OSError, SafetensorError) as error:
         raise AdapterError(f"{where} is not a safetensors file ({shown(error)})") from None
     return Tensors(path, header.entries, dict.fromkeys(header.entries, path), header.metadata)

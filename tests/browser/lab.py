@@ -176,16 +176,16 @@ class Server:
             self.ask(f"/api/kernels/{kernel}", "DELETE")
 
 
-def run(page: Page) -> list[dict[str, Any]]:
+def run(page: Page, seconds: float = 120) -> list[dict[str, Any]]:
     """Run every cell, wait for the last one and for its widgets; the code cells."""
-    page.evaluate("probe.within(120, probe.run())")
+    page.evaluate(f"probe.within({seconds}, probe.run())")
 
     def done() -> list[dict[str, Any]] | None:
         cells = page.evaluate("probe.cells()")
         ran = all(cell["count"] and not cell["pending"] for cell in cells if cell["source"])
         return cells if ran or failed(cells) else None
 
-    cells = until(done, "the notebook has not run to its end", 120)
+    cells = until(done, "the notebook has not run to its end", seconds)
     shown = sum("[Explorer" in str(output) for cell in cells for output in cell["outputs"])
     until(
         lambda: page.evaluate("probe.explorers().length") == shown,

@@ -1,0 +1,22 @@
+// What is wider than the page scrolls by itself: then the keyboard must reach it, and only then.
+function reachable() {
+  for (const part of document.querySelectorAll("article pre, article .scroll, .table-wrapper")) {
+    if (part.scrollWidth > part.clientWidth) {
+      part.tabIndex = 0;
+      part.setAttribute("role", "group");
+      part.setAttribute("aria-label", part.matches("pre") ? "Code or output" : "Table or formula");
+    } else {
+      part.removeAttribute("tabindex");
+      part.removeAttribute("role");
+      part.removeAttribute("aria-label");
+    }
+  }
+}
+reachable();
+addEventListener("resize", reachable);
+// What is folded has no width before it is opened.
+document.addEventListener("toggle", reachable, true);
+
+// The theme's two side columns are landmarks without names.
+document.querySelector(".sidebar-drawer")?.setAttribute("aria-label", "Notebooks");
+document.querySelector(".toc-drawer")?.setAttribute("aria-label", "On this page");

@@ -1,0 +1,65 @@
+"""The site is built once, with Pyodide's files from here; each worker serves and opens it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any
+
+import pyodide
+import pytest
+import served
+
+PYTHON = served.ROOT / ".venv-site" / "bin" / "python"
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Build the site before any worker starts."""
+    if hasattr(session.config, "workerinput"):
+        return
+    command = [str(PYTHON), "-m", "tools.site"]
+    try:
+        command += ["--pyodide", str(pyodide.fetch(served.ROOT / "build" / "pyodide"))]
+        os.environ[served.WHY_NOT] = ""
+    except pyodide.CannotBeHad as error:
+        os.environ[served.WHY_NOT] = str(error)
+    if not os.environ.get("SITE_IS_BUILT"):
+        subprocess.run(command, cwd=served.ROOT, check=True)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[tuple[Any, list[str]]]:
+    """Chromium that reaches this machine only, and what else it asked for."""
+    missing = [
+        what
+        for what, there in (
+            ("Playwright", find_spec("playwright")),
+            ("Chromium", served.lab.chromium()),
+        )
+        if not there
+    ]
+    if missing:
+        required = os.environ.get("CI") or os.environ.get("REQUIRE_BROWSER")
+        (pytest.fail if required else pytest.skip)(f"{' and '.join(missing)} not found")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright, served.isolated(playwright) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def address() -> Iterator[str]:
+    """Where the site is served."""
+    with served.site() as address:
+        yield address
+
+
+@pytest.fixture
+def nothing_outside(browser: tuple[Any, list[str]]) -> Iterator[None]:
+    """Fails a test during which another machine was asked for anything."""
+    _, asked = browser
+    asked.clear()
+    yield
+    assert asked == [], "asked of other machines"

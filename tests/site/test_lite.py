@@ -1,0 +1,142 @@
+"""Each notebook in the browser edition: no server, no network, the same numbers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import nbformat
+import pytest
+import served
+from served import lab
+
+from helpers import environment
+from helpers.tables import Table
+
+#: A run takes some seconds on a free machine and minutes on one that is shared.
+SECONDS = 240
+pytestmark = pytest.mark.usefixtures("nothing_outside")
+
+
+class Opened(NamedTuple):
+    """A notebook that has been run whole: its page, its code cells, and what is stored."""
+
+    page: Any
+    cells: list[dict[str, Any]]
+    stored: Any
+
+
+@pytest.fixture(scope="module")
+def context(browser: Any) -> Iterator[Any]:
+    """One profile for all notebooks: the second is opened from the cache, as at a reader's."""
+    if why := os.environ.get(served.WHY_NOT):
+        pytest.skip(why)
+    context = browser[0].new_context(viewport=lab.VIEWPORT)
+    context.add_init_script(path=lab.PROBE)
+    yield context
+    context.close()
+
+
+#: A worker takes a notebook with all its tests, so that it is run once.
+NOTEBOOKS = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in lab.notebooks()]
+
+
+@pytest.fixture(scope="module", params=NOTEBOOKS)
+def opened(request: Any, context: Any, address: str) -> Iterator[Opened]:
+    """From its page, by the link that a reader follows."""
+    page = context.new_page()
+    page.goto(f"{address}/{request.param.removesuffix('.ipynb')}.html")
+    page.get_by_role("link", name="Run it in your browser").first.click()
+    page.wait_for_function("window.probe.opened()", timeout=90_000)
+    assert page.evaluate("probe.panel().context.path") == f"notebooks/{request.param}"
+    cells = lab.run(page, SECONDS)
+    stored = nbformat.read(served.ROOT / "notebooks" / request.param, 4)
+    yield Opened(page, cells, stored)
+    page.close()
+
+
+def said(outputs: list[dict[str, Any]]) -> list[Any]:
+    """The text of outputs: streams put together, each text form of the rest."""
+    found: list[Any] = []
+    for output in outputs:
+        if output["output_type"] == "stream":
+            text = "".join(output["text"])
+            if found and isinstance(found[-1], list) and found[-1][0] == output["name"]:
+                found[-1][1] += text
+            else:
+                found.append([output["name"], text])
+        elif output["output_type"] == "error":
+            found.append(("error", output["ename"], output["evalue"]))
+        else:
+            data = {kind: "".join(text) for kind, text in output["data"].items()
+                    if kind.startswith("text/")}  # fmt: skip
+            if data:  # Pyodide's kernel adds an empty one to what displays itself
+                found.append(data)
+    return found
+
+
+def test_it_prints_what_is_stored(opened: Opened) -> None:
+    code = [cell for cell in opened.stored.cells if cell.cell_type == "code"]
+    assert [cell["source"] for cell in opened.cells] == [cell.source for cell in code]
+    differing = [
+        (cell.source, said(cell.outputs), said(ran["outputs"]))
+        for cell, ran in zip(code, opened.cells)
+        if said(cell.outputs) != said(ran["outputs"]) and not only_the_library(cell, ran)
+    ]
+    assert differing == []
+
+
+def only_the_library(stored: Any, ran: dict[str, Any]) -> bool:
+    """Whether it is the table of packages, and the one that these Pyodide files lack is told.
+
+    They come without safetensors, which a published site has.
+    """
+    rows = [
+        (name, f"{lowest} or newer", environment.INSTEAD.get(name, "ok"))
+        for name, lowest in environment.NEEDED.items()
+    ]
+    table = Table(("package", "needed", "here"), rows)
+    return stored.source.endswith("environment.check()") and said(ran["outputs"]) == [
+        {"text/html": table._repr_html_(), "text/plain": repr(table)}
+    ]
+
+
+def test_pictures_are_drawn(opened: Opened) -> None:
+    """Not compared by their bytes: Matplotlib's versions draw differently."""
+    code = [cell for cell in opened.stored.cells if cell.cell_type == "code"]
+
+    def alts(outputs: list[dict[str, Any]]) -> list[str]:
+        return [
+            out["metadata"]["image/png"]["alt"]
+            for out in outputs
+            if "image/png" in out.get("data", {})
+        ]
+
+    assert [alts(ran["outputs"]) for ran in opened.cells] == [alts(cell.outputs) for cell in code]
+
+
+def test_a_slider_moves_picture_and_words(opened: Opened) -> None:
+    """The first slider of every explorer, by keyboard."""
+    explorers = lab.Explorer.all(opened.page)
+    wanted = sum("explorer" in cell.metadata.get("tags", []) for cell in opened.stored.cells)
+    assert len(explorers) == wanted
+    for explorer in explorers:
+        start = explorer.state()
+        explorer.focus(0)
+        # The first value may be the largest.
+        for key in ("ArrowRight", "ArrowLeft"):
+            if explorer.state()["controls"][0]["value"] == start["controls"][0]["value"]:
+                explorer.page.keyboard.press(key)
+        moved = explorer.until(
+            lambda now, start=start: (
+                now["alert"]
+                or (
+                    (now["picture"], now["text"]) != (start["picture"], start["text"])
+                    and now["words"] != start["words"]
+                )
+            ),
+            "no new picture and words",
+        )
+        assert not moved["alert"], moved["alert"]
+        assert moved["controls"][0]["value"] != start["controls"][0]["value"]

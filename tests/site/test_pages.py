@@ -1,0 +1,229 @@
+"""Each page as a reader meets it: without a kernel, in both themes, at a desk and on a phone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from itertools import pairwise
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, unquote, urlparse
+
+import nbformat
+import pytest
+import served
+
+NOTEBOOKS = served.lab.notebooks()
+STEMS = [name.removesuffix(".ipynb") for name in NOTEBOOKS]
+PAGES = ["index", *STEMS]
+#: A worker takes a page with all its tests, so that it is opened once.
+GROUPED = [pytest.param(stem, marks=pytest.mark.xdist_group(stem)) for stem in STEMS]
+WIDTHS = {"desk": 1366, "phone": 375}
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+pytestmark = pytest.mark.usefixtures("nothing_outside")
+
+
+class Links(HTMLParser):
+    """Where a page leads, and what on it can be led to."""
+
+    def __init__(self, stem: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.anchors: set[str] = set()
+        self.feed((served.SITE / f"{stem}.html").read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        for key in ("href", "src"):
+            if given.get(key):
+                self.links.append(str(given[key]))
+        for key in ("id", "name"):
+            if given.get(key):
+                self.anchors.add(str(given[key]))
+
+
+class Opened(NamedTuple):
+    """A page, what its console said against it, and the notebook that it shows."""
+
+    page: Any
+    complaints: list[str]
+    notebook: Any
+
+
+def opened_at(browser: Any, address: str, stem: str, width: int, theme: str) -> tuple[Any, Any]:
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=theme, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on(
+        "console",
+        lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None,
+    )
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(f"{address}/{stem}.html")
+    return page, complaints
+
+
+@pytest.fixture(scope="module", params=GROUPED)
+def opened(request: Any, browser: Any, address: str) -> Iterator[Opened]:
+    page, complaints = opened_at(browser[0], address, request.param, WIDTHS["desk"], "light")
+    # Further pictures wait until they are scrolled to.
+    page.evaluate(
+        "() => { for (const image of document.images) image.loading = 'eager';"
+        " for (const folded of document.querySelectorAll('details')) folded.open = true; }"
+    )
+    page.wait_for_function("[...document.images].every((image) => image.complete)")
+    path = served.ROOT / "notebooks" / f"{request.param}.ipynb"
+    yield Opened(page, complaints, nbformat.read(path, 4))
+    page.context.close()
+
+
+def outputs(notebook: Any) -> list[Any]:
+    return [out for cell in notebook.cells for out in cell.get("outputs", [])]
+
+
+def plain(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_title(opened: Opened) -> None:
+    heading = opened.notebook.cells[0].source.splitlines()[0].removeprefix("# ")
+    (shown,) = opened.page.locator("h1").all()
+    assert plain(shown.inner_text()).removesuffix("#").strip() == heading
+    assert heading in opened.page.title()
+
+
+def test_the_console_says_nothing(opened: Opened) -> None:
+    assert opened.complaints == []
+
+
+def test_every_stored_picture_is_there_with_its_description(opened: Opened) -> None:
+    stored = [
+        out.metadata["image/png"]["alt"]
+        for out in outputs(opened.notebook)
+        if "image/png" in out.get("data", {})
+    ]
+    shown = opened.page.evaluate(
+        "() => [...document.querySelectorAll('img')].map((image) =>"
+        " [image.alt, image.naturalWidth > 0, getComputedStyle(image).backgroundColor])"
+    )
+    assert shown == [[alt, True, "rgb(255, 255, 255)"] for alt in stored]
+    text = plain(opened.page.locator("article").inner_text())
+    assert [alt for alt in stored if plain(alt) not in text] == []
+
+
+def test_every_stored_text_is_there(opened: Opened) -> None:
+    text = plain(opened.page.locator("article").inner_text())
+    for out in outputs(opened.notebook):
+        data = out.get("data", {})
+        if out.output_type == "stream":
+            assert plain(out.text) in text
+        elif "text/html" in data:
+            words = plain(re.sub(r"<[^>]*>", " ", data["text/html"]))
+            assert opened.page.evaluate(
+                "(html) => { const box = document.createElement('div'); box.innerHTML = html;"
+                " const plain = (text) => text.replace(/\\s+/g, '');"
+                " return plain(document.querySelector('article').textContent)"
+                ".includes(plain(box.textContent)); }",
+                data["text/html"],
+            ), words
+        elif WIDGET_VIEW not in data and "image/png" not in data:
+            assert plain(data["text/plain"]) in text
+
+
+def test_explorers_lead_to_the_browser_edition(opened: Opened) -> None:
+    views = [out for out in outputs(opened.notebook) if WIDGET_VIEW in out.get("data", {})]
+    assert opened.page.locator(".explorer a").count() == len(views)
+    assert opened.page.get_by_text("run the notebook to move it").count() == 0
+
+
+def test_formulas_are_drawn(opened: Opened) -> None:
+    prose = "\n".join(
+        re.sub(r"```.*?```|`[^`]*`", "", cell.source, flags=re.S)
+        for cell in opened.notebook.cells
+        if cell.cell_type == "markdown"
+    )
+    written = re.findall(r"\$\$.+?\$\$|\$(?!\s)[^$]+(?<!\s)\$", prose, flags=re.S)
+    drawn = opened.page.evaluate(
+        "() => [...document.querySelectorAll('math')].map((formula) =>"
+        " formula.getBoundingClientRect().width)"
+    )
+    assert len(drawn) == len(written)
+    assert all(width > 3 for width in drawn)
+    assert opened.page.locator("merror").count() == 0
+    words = opened.page.evaluate(
+        "() => { const copy = document.querySelector('article').cloneNode(true);"
+        " for (const part of copy.querySelectorAll('pre, code, math')) part.remove();"
+        " return copy.textContent; }"
+    )
+    assert not re.search(r"\$|\\[a-z]{2}", words)
+
+
+@pytest.mark.parametrize("stem", PAGES)
+def test_links_lead_somewhere(stem: str) -> None:
+    for link in Links(stem).links:
+        target = urlparse(link)
+        if target.scheme in ("http", "https", "mailto", "data"):
+            continue
+        file = served.SITE / (unquote(target.path) or f"{stem}.html")
+        assert file.exists(), link
+        if target.fragment and file.suffix == ".html":
+            assert unquote(target.fragment) in Links(file.stem).anchors, link
+        if opens := parse_qs(target.query).get("path"):
+            assert (served.SITE / "lite" / "files" / opens[0]).is_file(), link
+
+
+@pytest.mark.parametrize("stem", PAGES)
+def test_nothing_comes_from_elsewhere(stem: str) -> None:
+    """What a page loads by itself, even where the browser would not ask for it at once."""
+    text = (served.SITE / f"{stem}.html").read_text(encoding="utf-8")
+    loaded = re.findall(r"<(?:script|img|link|iframe|source)\b[^>]*?(?:src|href)=\"([^\"]+)", text)
+    assert loaded
+    assert [each for each in loaded if urlparse(each).netloc or each.startswith("//")] == []
+
+
+def test_the_way_through(address: str) -> None:
+    """From the landing page to the first notebook, and from each to the next and back."""
+    assert [link for link in Links("index").links if link == f"{STEMS[0]}.html"]
+    for before, after in pairwise(STEMS):
+        assert f"{after}.html" in Links(before).links
+        assert f"{before}.html" in Links(after).links
+
+
+@pytest.mark.parametrize("stem", PAGES)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_it_is_for_everyone(browser: Any, address: str, stem: str, theme: str) -> None:
+    """At a desk and on a phone: it fits, it can be read, and axe finds nothing."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    page, complaints = opened_at(browser[0], address, stem, WIDTHS["desk"], theme)
+    for width in WIDTHS.values():
+        page.set_viewport_size({"width": width, "height": 800})
+        page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+        page.wait_for_timeout(200)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        sizes = page.evaluate(
+            "() => [...document.querySelectorAll('article :is(p, li, td, pre)')].map((part) =>"
+            " parseFloat(getComputedStyle(part).fontSize))"
+        )
+        assert min(sizes) >= 12
+        found = Axe().run(page)
+        assert found.response["passes"]
+        assert found.response["violations"] == [], found.generate_report()
+    assert complaints == []
+    page.context.close()
+
+
+def test_the_keyboard_reaches_the_content_first(browser: Any, address: str) -> None:
+    """Tab comes to a link that skips the navigation; what has the focus shows it."""
+    page, _ = opened_at(browser[0], address, STEMS[0], WIDTHS["desk"], "light")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.innerText") == "Skip to content"
+    assert page.locator(":focus").bounding_box()["y"] >= 0
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('article, .content') !== null")
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
+    assert float(outline.removesuffix("px")) >= 2
+    page.context.close()
