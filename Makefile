@@ -107,7 +107,7 @@ site: $(VENV)-site/.made
 	$(VENV)-site/bin/python -m tools.site
 
 test-site: $(VENV)/.testing $(VENV)-site/.made
-	$(BIN)/python -m pytest -q -rs -n 2 --dist=loadgroup tests/site
+	$(BIN)/python -m pytest -q -rs -n 2 --dist=worksteal tests/site
 
 test-oracles: $(VENV)-experiments/.made
 	OMP_NUM_THREADS=1 $(VENV)-experiments/bin/python -m pytest -q -p no:cacheprovider tests/oracles

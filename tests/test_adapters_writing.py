@@ -190,6 +190,15 @@ def test_what_cannot_be_truncated(tmp_path):
     assert tree(tmp_path) == before
 
 
+def test_files_can_be_written_where_there_are_no_links(tmp_path, monkeypatch):
+    """Python in a browser has no os.link."""
+    monkeypatch.delattr(output.os, "link")
+    with output.new(tmp_path / "made") as draft:
+        draft.write_text("content")
+    assert (tmp_path / "made").read_text() == "content"
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
+
+
 @pytest.mark.parametrize("kind", ["file", "empty folder", "folder", "dangling link"])
 def test_nothing_is_overwritten(tmp_path, kind):
     adapter = adapters.read(peft_folder(tmp_path / "a", use_rslora=True))

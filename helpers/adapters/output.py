@@ -59,8 +59,8 @@ def _move_file(draft: Path, path: Path) -> None:
         os.link(draft, path)
     except FileExistsError:
         raise
-    except OSError:
-        # A file system without links: claim the name first, then replace our own claim.
+    except (OSError, AttributeError):
+        # No links, here or in a browser: claim the name first, then replace our own claim.
         with path.open("xb"):
             pass
         os.replace(draft, path)

@@ -23,7 +23,10 @@ SITE = ROOT / "build" / "site"
 #: Why the browser edition cannot be tested, for the workers, which inherit it; "" if it can.
 WHY_NOT = "SITE_WITHOUT_PYODIDE"
 #: What Chromium asks for by itself, whatever it shows.
-BROWSERS_OWN = ("accounts.google.com", "update.googleapis.com", "clients2.google.com")
+BROWSERS_OWN = (
+    "accounts.google.com", "clients2.google.com", "content-autofill.googleapis.com",
+    "optimizationguide-pa.googleapis.com", "update.googleapis.com",
+)  # fmt: skip
 #: Both are refused by browsers under any other type, and not every system knows them.
 TYPES = {".mjs": "text/javascript", ".wasm": "application/wasm"}
 

@@ -38,11 +38,7 @@ def context(browser: Any) -> Iterator[Any]:
     context.close()
 
 
-#: A worker takes a notebook with all its tests, so that it is run once.
-NOTEBOOKS = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in lab.notebooks()]
-
-
-@pytest.fixture(scope="module", params=NOTEBOOKS)
+@pytest.fixture(params=lab.notebooks())
 def opened(request: Any, context: Any, address: str) -> Iterator[Opened]:
     """From its page, by the link that a reader follows."""
     page = context.new_page()
@@ -76,7 +72,14 @@ def said(outputs: list[dict[str, Any]]) -> list[Any]:
     return found
 
 
-def test_it_prints_what_is_stored(opened: Opened) -> None:
+def test_it_runs_as_stored_and_its_sliders_move(opened: Opened) -> None:
+    """One test, so that parallel workers run each notebook once."""
+    it_prints_what_is_stored(opened)
+    pictures_are_drawn(opened)
+    a_slider_moves_picture_and_words(opened)
+
+
+def it_prints_what_is_stored(opened: Opened) -> None:
     code = [cell for cell in opened.stored.cells if cell.cell_type == "code"]
     assert [cell["source"] for cell in opened.cells] == [cell.source for cell in code]
     differing = [
@@ -102,7 +105,7 @@ def only_the_library(stored: Any, ran: dict[str, Any]) -> bool:
     ]
 
 
-def test_pictures_are_drawn(opened: Opened) -> None:
+def pictures_are_drawn(opened: Opened) -> None:
     """Not compared by their bytes: Matplotlib's versions draw differently."""
     code = [cell for cell in opened.stored.cells if cell.cell_type == "code"]
 
@@ -116,7 +119,17 @@ def test_pictures_are_drawn(opened: Opened) -> None:
     assert [alts(ran["outputs"]) for ran in opened.cells] == [alts(cell.outputs) for cell in code]
 
 
-def test_a_slider_moves_picture_and_words(opened: Opened) -> None:
+def away_from_the_end(explorer: lab.Explorer) -> str:
+    """The key that moves the first slider, which may stand at its largest value."""
+    last = explorer.page.evaluate(
+        "(i) => { const { part } = probe.controls(i)[0];"
+        " return Number(part.ariaValueNow) >= Number(part.ariaValueMax); }",
+        explorer.index,
+    )
+    return "ArrowLeft" if last else "ArrowRight"
+
+
+def a_slider_moves_picture_and_words(opened: Opened) -> None:
     """The first slider of every explorer, by keyboard."""
     explorers = lab.Explorer.all(opened.page)
     wanted = sum("explorer" in cell.metadata.get("tags", []) for cell in opened.stored.cells)
@@ -124,10 +137,7 @@ def test_a_slider_moves_picture_and_words(opened: Opened) -> None:
     for explorer in explorers:
         start = explorer.state()
         explorer.focus(0)
-        # The first value may be the largest.
-        for key in ("ArrowRight", "ArrowLeft"):
-            if explorer.state()["controls"][0]["value"] == start["controls"][0]["value"]:
-                explorer.page.keyboard.press(key)
+        explorer.page.keyboard.press(away_from_the_end(explorer))
         moved = explorer.until(
             lambda now, start=start: (
                 now["alert"]

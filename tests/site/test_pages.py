@@ -16,8 +16,6 @@ import served
 NOTEBOOKS = served.lab.notebooks()
 STEMS = [name.removesuffix(".ipynb") for name in NOTEBOOKS]
 PAGES = ["index", *STEMS]
-#: A worker takes a page with all its tests, so that it is opened once.
-GROUPED = [pytest.param(stem, marks=pytest.mark.xdist_group(stem)) for stem in STEMS]
 WIDTHS = {"desk": 1366, "phone": 375}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 pytestmark = pytest.mark.usefixtures("nothing_outside")
@@ -65,7 +63,7 @@ def opened_at(browser: Any, address: str, stem: str, width: int, theme: str) -> 
     return page, complaints
 
 
-@pytest.fixture(scope="module", params=GROUPED)
+@pytest.fixture(scope="module", params=STEMS)
 def opened(request: Any, browser: Any, address: str) -> Iterator[Opened]:
     page, complaints = opened_at(browser[0], address, request.param, WIDTHS["desk"], "light")
     # Further pictures wait until they are scrolled to.
@@ -220,7 +218,7 @@ def test_the_keyboard_reaches_the_content_first(browser: Any, address: str) -> N
     page, _ = opened_at(browser[0], address, STEMS[0], WIDTHS["desk"], "light")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.innerText") == "Skip to content"
-    assert page.locator(":focus").bounding_box()["y"] >= 0
+    page.wait_for_function("document.activeElement.getBoundingClientRect().y >= 0")
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.closest('article, .content') !== null")
