@@ -3,10 +3,10 @@
     python -m bench.site [--json FILE]
 
 Everything comes from this machine, so these are the times of work, not of a network: first
-text, first figure (a notebook opens with its stored ones), a moved slider. "Warm" is a
-second visit with the same browser profile. The bytes are those that the server sent,
-uncompressed; from its CDN, Pyodide comes compressed.
-Needs what `make test-site` needs, and builds the site as it does.
+text, first figure (a notebook opens with its stored ones), a moved slider. "Warm" is a second
+visit with the same browser profile. The bytes are those that the server sent, uncompressed;
+from its CDN, Pyodide comes compressed. Needs what `make test-site` needs, and builds the site
+as it does.
 """
 
 from __future__ import annotations
