@@ -91,5 +91,8 @@ def test_the_readme_quotes_what_was_measured():
     assert read.mean("style")[list(read.at).index(0.25)] > 0.995
     assert f"from rank 16 to 1 kept {100 * kept:.0f} % of the facts" in text
     assert f"trained at rank 1 held {100 * held:.0f} %" in text
+    at = {"cut": list(cut.at).index(8), "trained": list(trained.at).index(8)}
+    assert cut.mean("facts")[at["cut"]] > 0.995
+    assert cut.mean("known")[at["cut"]] > trained.mean("known")[at["trained"]] + 0.1
     ranks = [np.mean(results.adapter_spectrum(n)["effective"]) for n in ("people", "crowd")]
     assert f"nearly the same, {ranks[0]:.1f} and {ranks[1]:.1f} of 16" in text
