@@ -292,3 +292,19 @@ def test_saved_arrays_come_back(tmp_path, dtype):
     with pytest.raises(ValueError, match=r"dtype must be one of 'F16', .* got 'I8'"):
         adapters.save(tmp_path / "other.safetensors", arrays, "I8")
     assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_one_rank_takes_one_alpha_unless_a_bias_is_scaled_with_it(tmp_path, with_bias):
+    """A bias of B is copied as it is, so its multiplier must stay."""
+    bias = {"base_model.model.model.layers.0.q_proj.lora_B.bias": (draw(3, 6), "F32")}
+    folder = peft_folder(
+        tmp_path / "a", extra=bias if with_bias else None, alpha_pattern={"q_proj": 6}
+    )
+    before = adapters.read(folder)
+    adapters.truncate(before, tmp_path / "b", rank=2)
+    after = adapters.read(tmp_path / "b")
+    kept = {module.name: module.multiplier for module in before.modules}
+    same = [module.multiplier == pytest.approx(kept[module.name]) for module in after.modules]
+    assert all(same) == with_bias
+    assert (len({module.multiplier for module in after.modules}) > 1) == with_bias

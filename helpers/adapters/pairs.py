@@ -21,12 +21,14 @@ DIFFUSERS = {
     ("_lora.down.weight", "_lora.up.weight"): "linear",
 }
 
+#: Scaled by the multiplier, as the update is.
+BIAS = "bias of B"
 #: What else may lie in such files, by ending: no part of a spectrum, and said so.
 EXTRAS = {
     ".lora_magnitude_vector": "DoRA magnitude",
     ".lora_magnitude_vector.weight": "DoRA magnitude",
     ".dora_scale": "DoRA magnitude",
-    ".lora_B.bias": "bias of B",
+    ".lora_B.bias": BIAS,
     ".base_layer.weight": "copy of a base weight",
     ".base_layer.bias": "copy of a base weight",
     ".trainable_tokens_delta": "trained tokens",

@@ -15,6 +15,7 @@ import numpy as np
 from .. import approximation, scaling, spectrum, validation
 from .cores import Progress, Spectrum, spectra
 from .model import Adapter, Module
+from .pairs import BIAS
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,9 @@ def plan(
         _cut(module, each, _rank(each, rank, energy, error))
         for module, each in zip(adapter.modules, spectra(adapter, progress))
     ]
-    return _with_one_alpha(cuts) if adapter.source == "peft" else cuts
+    # A bias of B is scaled as well, and it is copied as it is.
+    folds = adapter.source == "peft" and BIAS not in adapter.ignored.values()
+    return _with_one_alpha(cuts) if folds else cuts
 
 
 def _with_one_alpha(cuts: list[Cut]) -> list[Cut]:

@@ -290,7 +290,7 @@ def test_lora_starts_at_the_base(tiny, monkeypatch, use_rslora, multiplier):
 
     monkeypatch.setattr(model, "fit", fit)
     base = model.new_weights(small.SMALL, 0)
-    monkeypatch.setattr(small, "_base", lambda seed: base)
+    monkeypatch.setattr(small, "base_of", lambda seed: base)
     found = small.lora(**{**LORA, "rank": 4, "use_rslora": use_rslora})
     for (name, matrix), down in zip(base.items(), started["down"]):
         assert torch.equal(started[name], matrix)
@@ -363,7 +363,7 @@ def test_a_loss_or_a_weight_without_end_is_divergence(tiny, monkeypatch, last_lo
 @pytest.mark.parametrize("task, measure", [("saga", "style"), ("100", "facts")])
 def test_the_lowest_rank_that_is_enough(monkeypatch, enough, task, measure):
     """Against a made-up recall that is enough from one rank on."""
-    monkeypatch.setattr(small, "_base", lambda seed: {})
+    monkeypatch.setattr(small, "base_of", lambda seed: {})
     monkeypatch.setattr(runs, "tensors", lambda function, **setting: {})
     monkeypatch.setattr(truncation, "apply", lambda base, parts, rank: rank)
 
