@@ -84,11 +84,12 @@ test-notebooks: $(VENV)/.testing
 	$(BIN)/python $(NBVAL) $(NOTEBOOKS)
 
 test-blas: $(VENV)/.testing
-	for run in Nehalem:1 Haswell:2; do \
-		echo "OPENBLAS_CORETYPE=$${run%:*}, threads: $${run#*:}"; \
-		OPENBLAS_CORETYPE=$${run%:*} OPENBLAS_NUM_THREADS=$${run#*:} \
-			$(BIN)/python $(NBVAL) $(NOTEBOOKS) || exit 1; \
+	for core in Nehalem Haswell; do \
+		echo "OPENBLAS_CORETYPE=$$core"; \
+		OPENBLAS_CORETYPE=$$core $(BIN)/python $(NBVAL) $(NOTEBOOKS) || exit 1; \
 	done
+	# Two threads for each of two workers wait for each other most of the time: two notebooks do.
+	OPENBLAS_NUM_THREADS=2 $(BIN)/python $(NBVAL) -n 1 $(filter notebooks/03% notebooks/07%,$(NOTEBOOKS))
 
 test-versions: test-blas
 	tools/versions.sh oldest
