@@ -61,7 +61,7 @@ case ${1:-} in
             tests/test_adapters_spectra.py
         ;;
     colab)
-        check colab 3.13 tests/test_explorers.py tests/test_bootstrap.py
+        check colab 3.13 tests/test_bootstrap.py
         made ipywidgets7 "3.12 3.11 3.10" || true
         ;;
     *)
