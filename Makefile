@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 NBVAL := -m pytest --nbval --nbval-cell-timeout=120 -p no:cacheprovider -q -n 2 --dist=loadfile
+# A worker has a browser and a JupyterLab of its own, and all tests of a notebook.
+WORKERS := -n 2 --dist=loadgroup
 # JupyterLab refuses to start as root unless told; inside a container that is the usual user.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -97,14 +99,14 @@ test-versions: test-blas
 test-colab: $(VENV)/.testing
 	tools/versions.sh colab
 	# These two hold every kind of control.
-	$(BIN)/python -m pytest -q -rs tests/browser/test_notebooks.py --front-end=ipywidgets7 \
+	$(BIN)/python -m pytest -q -rs $(WORKERS) tests/browser/test_notebooks.py --front-end=ipywidgets7 \
 		-k "06 or 08"
 
 test-binder: $(VENV)/.testing $(VENV)-binder/.made
 	$(BIN)/python -m pytest -q -rs tests/test_binder.py
 
 test-browser: $(VENV)/.testing
-	$(BIN)/python -m pytest -q tests/browser
+	$(BIN)/python -m pytest -q $(WORKERS) tests/browser
 
 site: $(VENV)-site/.made
 	$(VENV)-site/bin/python -m tools.site

@@ -24,7 +24,11 @@ class Opened(NamedTuple):
     cells: list[dict[str, Any]]
 
 
-@pytest.fixture(scope="module", params=lab.notebooks())
+@pytest.fixture(
+    scope="module",
+    # One worker has all tests of a notebook, so that it is opened once.
+    params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in lab.notebooks()],
+)
 def opened(request: pytest.FixtureRequest, server: lab.Server, context: Any) -> Iterator[Opened]:
     page = server.open(context, request.param)
     yield Opened(page, lab.run(page))
