@@ -204,12 +204,19 @@ def _facts_right(rank: int) -> float:
     return biographies.mark(text, person, biographies.STYLES[style]).facts
 
 
+def _not_a_rank(answer: Any, highest: int) -> str:
+    """What is wrong with an answer that should be one whole number from 1 up, or ""."""
+    value = np.asarray(answer)
+    if value.size == 1 and value.dtype.kind in "iuf" and value.item() in range(1, highest + 1):
+        return ""
+    return f"a finite number is asked for, whole and from 1 to {highest}, got {answer!r}."
+
+
 def _lowest_rank(answer: Any) -> str:
     """Exercise 07-2: the lowest rank at which one person's facts are all right."""
-    value = np.asarray(answer)
-    if value.size != 1 or value.dtype.kind not in "iuf" or value.item() not in range(1, 129):
-        return f"a finite number is asked for, whole and from 1 to 128, got {answer!r}."
-    rank = int(value.item())
+    if problem := _not_a_rank(answer, 128):
+        return problem
+    rank = int(np.asarray(answer).item())
     if _facts_right(rank) < 1:
         return f"at rank {rank} the model gets {4 * _facts_right(rank):.0f} of 4 right."
     if any(_facts_right(lower) == 1 for lower in range(1, rank)):
@@ -238,15 +245,10 @@ def _normalise(answer: Any) -> str:
 
 def _crowd_at_most(answer: Any) -> str:
     """Exercise 08-1: the lowest rank at which the adapter "crowd" has an error of at most 0.3."""
-    value = np.asarray(answer)
-    highest = adapters.shipped("crowd").modules[0].rank
-    if (
-        value.size != 1
-        or value.dtype.kind not in "iuf"
-        or value.item() not in range(1, highest + 1)
-    ):
-        return f"a finite number is asked for, whole and from 1 to {highest}, got {answer!r}."
-    rank, spectra = int(value.item()), adapters.spectra(adapters.shipped("crowd"))
+    crowd = adapters.shipped("crowd")
+    if problem := _not_a_rank(answer, crowd.modules[0].rank):
+        return problem
+    rank, spectra = int(np.asarray(answer).item()), adapters.spectra(crowd)
     error = float(adapters.error_at(spectra, rank))
     if error > 0.3:
         return f"at rank {rank} the error is {error:.3f}."

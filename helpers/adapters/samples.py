@@ -53,8 +53,8 @@ def applied(adapter: Adapter) -> dict[str, Parts]:
             "adapter must be one of the small model, with all of its matrices, "
             f"got {len(deltas)} modules such as {next(iter(deltas))}"
         )
+    ranks = {module.name: module.rank for module in adapter.modules}
     return {
-        name: Parts(left[:, :rank], values[:rank], right[:rank])
+        name: Parts(left[:, : ranks[name]], values[: ranks[name]], right[: ranks[name]])
         for name, (left, values, right) in truncation.decompose(deltas).items()
-        for rank in [next(m.rank for m in adapter.modules if m.name == name)]
     }
