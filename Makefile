@@ -1,6 +1,8 @@
 # `make` alone lists the verbs. Everything happens in .venv, which the first verb creates.
 PYTHON ?= python3
 VENV := .venv
+# Where the browser edition's Python comes from: cdn, pypi, or none for pages only.
+PYODIDE ?= cdn
 BIN := $(VENV)/bin
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 NBVAL := -m pytest --nbval --nbval-cell-timeout=120 -p no:cacheprovider -q -n 2 --dist=loadfile
@@ -109,7 +111,7 @@ test-browser: $(VENV)/.testing
 	$(BIN)/python -m pytest -q $(WORKERS) tests/browser
 
 site: $(VENV)-site/.made
-	$(VENV)-site/bin/python -m tools.site
+	$(VENV)-site/bin/python -m tools.site --pyodide $(PYODIDE)
 
 test-site: $(VENV)/.testing $(VENV)-site/.made
 	$(BIN)/python -m pytest -q -rs -n 2 --dist=worksteal tests/site

@@ -174,6 +174,14 @@ def test_uploaded_helpers_are_enough(cell, content, environment, github):
     assert (done.returncode, done.stdout.strip()) == (0, READY)
 
 
+def test_installed_helpers_are_enough(cell, content, environment, github, tmp_path):
+    """As in the browser edition, where the notebooks' folder has nothing but notebooks."""
+    shutil.copytree(ROOT / "helpers", tmp_path / "site" / "helpers")
+    done = run(cell, content, offline(environment, github))
+    assert (done.returncode, done.stdout.strip()) == (0, READY)
+    assert list(content.iterdir()) == []
+
+
 def test_the_whole_notebook_on_its_own(notebook, content, environment):
     """It gives the stored outputs in a folder where there was nothing but the notebook."""
     pytest.importorskip("nbval")

@@ -8,7 +8,9 @@ from pathlib import Path
 ADDRESS = ""  # owner/name on GitHub; written by `make address`
 REVISION = "v1.0.0"
 
-places = [*(Path.cwd(), *Path.cwd().parents), Path.cwd() / "lora-rank-lab"]
+cloned = Path.cwd() / "lora-rank-lab"
+# Beside or above the notebook, cloned earlier, or installed as in the browser edition.
+places = [Path.cwd(), *Path.cwd().parents, cloned, *map(Path, sys.path)]
 folder = next((place for place in places if (place / "helpers/scaling.py").is_file()), None)
 if folder is None and ADDRESS and "google.colab" in sys.modules:
     source, part = f"https://github.com/{ADDRESS}.git", Path.cwd() / "lora-rank-lab.part"
@@ -16,7 +18,7 @@ if folder is None and ADDRESS and "google.colab" in sys.modules:
     git = ["git", "clone", "--quiet", "--depth", "1", "--branch", REVISION]
     try:
         subprocess.run([*git, source, str(part)], check=True, capture_output=True, text=True)
-        folder = part.rename(places[-1])
+        folder = part.rename(cloned)
     except (OSError, subprocess.CalledProcessError) as error:
         why = getattr(error, "stderr", "").strip() or error
         raise RuntimeError(

@@ -1,11 +1,13 @@
 """The static site: a page for each notebook, and the browser edition beside them.
 
-    python -m tools.site                      for publishing: Pyodide comes from JupyterLite's CDN
-    python -m tools.site --pyodide FOLDER     with Pyodide's files from a folder, for tests
+    python -m tools.site                     with Pyodide from its CDN, for publishing
+    python -m tools.site --pyodide pypi      from a package that carries it, for tests
+    python -m tools.site --pyodide none      pages only
 
 Notebooks are never run here: pages show what is stored. What a page needs that a notebook
-does not have (where to run it, pictures as files) is written into a copy; Sphinx and
-JupyterLite do the rest. Run it with the environment of requirements-site.txt.
+does not have (where to run it, pictures as files) is written into a copy; Sphinx does the rest,
+and `tools/edition.py` with JupyterLite the browser edition. Run it with the environment of
+requirements-site.txt.
 """
 
 from __future__ import annotations
@@ -13,31 +15,26 @@ from __future__ import annotations
 import argparse
 import base64
 import html
-import json
 import re
 import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
+from . import edition, pyodide
 from .address import read_address, read_version
+from .edition import BUILD, SETTINGS, empty, files_of
 from .notebooks import NOTEBOOKS, ROOT, WIDGET_VIEW, title
 
-SETTINGS = ROOT / "site"
-BUILD = ROOT / "build"
 SITE = BUILD / "site"
-#: Pure wheels that Pyodide does not carry: put here while the environment is made.
-WHEELS = Path(sys.prefix) / "wheels"
-#: What a kernel in the browser starts with. Only a cell's own imports would be loaded by
-#: themselves, and ours are those of `helpers`.
-PACKAGES = ("micropip", "ipython", "jedi", "numpy", "matplotlib", "pillow", "safetensors")
-#: Wheels are found from where the kernel's script lies, because nobody knows the site's address.
-FROM_KERNEL = "../../../../static/wheels"
+#: How it ends when Pyodide is not to be had.
+NO_PYODIDE = 3
 ARCHIVE = "lora-rank-lab.zip"
 #: What the archive for download holds: all that the README speaks of.
 SERIES = (
@@ -188,13 +185,6 @@ def index(notebooks: dict[Path, Any]) -> str:
     return text
 
 
-def empty(folder: Path) -> Path:
-    """The folder, new."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
-
-
 def pages() -> None:
     """Copies of the notebooks, and from them the pages, with Sphinx."""
     source = empty(BUILD / "site-pages")
@@ -212,13 +202,6 @@ def pages() -> None:
     archive(SITE / ARCHIVE)
 
 
-def files_of(place: Path) -> list[Path]:
-    """A file, or the files in a folder that belong to the series."""
-    found = [place] if place.is_file() else sorted(place.rglob("*"))
-    leftovers = {"__pycache__", ".ipynb_checkpoints"}
-    return [file for file in found if file.is_file() and not leftovers & set(file.parts)]
-
-
 def archive(target: Path) -> None:
     """The series as one file; the same bytes for the same content."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as made:
@@ -229,45 +212,25 @@ def archive(target: Path) -> None:
             made.writestr(info, file.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
-def lite(pyodide: Path | None) -> None:
-    """The browser edition: notebooks and helpers, unchanged, in JupyterLite."""
-    settings, contents = empty(BUILD / "lite-settings"), empty(BUILD / "lite-contents")
-    for file in (file for name in ("notebooks", "helpers") for file in files_of(ROOT / name)):
-        copy = contents / file.relative_to(ROOT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, copy)
-    kernel: dict[str, Any] = {"disablePyPIFallback": True}
-    packages = list(PACKAGES)
-    if pyodide:
-        kernel["pyodideUrl"] = "./static/pyodide/pyodide.mjs"
-        there = json.loads((pyodide / "pyodide-lock.json").read_text("utf-8"))["packages"]
-        packages = [name for name in packages if name in there]
-    wheels = [f"{FROM_KERNEL}/{wheel.name}" for wheel in sorted(WHEELS.glob("*.whl"))]
-    kernel["loadPyodideOptions"] = {"packages": packages + wheels}
-    # Notebooks open alone: those of the last visit would come up again, each with a kernel. What
-    # a reader writes is kept; only which tabs were open is not.
-    config = json.loads((SETTINGS / "jupyter-lite.json").read_text("utf-8"))
-    config["jupyter-config-data"]["litePluginSettings"] = {
-        "@jupyterlite/pyodide-kernel-extension:kernel": kernel
-    }
-    (settings / "jupyter-lite.json").write_text(json.dumps(config), "utf-8")
-    shutil.copy(SETTINGS / "overrides.json", settings)
-    command = ["-m", "jupyterlite_core.app", "build", "--contents", str(contents)]
-    command += ["--output-dir", str(SITE / "lite"), "--apps", "lab", "--no-sourcemaps"]
-    command += ["--no-unused-shared-packages", "--log-level", "ERROR"]
-    subprocess.run([sys.executable, *command], check=True, cwd=settings, stdout=subprocess.DEVNULL)
-    shutil.copytree(WHEELS, SITE / "lite" / "static" / "wheels")
-    if pyodide:
-        shutil.copytree(pyodide, SITE / "lite" / "static" / "pyodide")
-
-
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.site", description=__doc__)
-    parser.add_argument("--pyodide", type=Path, help="folder with Pyodide's files")
-    options = parser.parse_args(arguments)
+    parser.add_argument(
+        "--pyodide", choices=(*pyodide.SOURCES, "none"), default="cdn",
+        help="where Pyodide comes from; none: pages only",
+    )  # fmt: skip
+    source = parser.parse_args(arguments).pyodide
+    if source != "none":
+        try:
+            folder = pyodide.fetch(source, BUILD / f"pyodide-{source}")
+        except pyodide.CannotBeHad as error:
+            print(f"{error}\n--pyodide chooses another source, or none", file=sys.stderr)
+            return NO_PYODIDE
     empty(SITE)
-    pages()
-    lite(options.pyodide and options.pyodide.resolve())
+    with ThreadPoolExecutor() as beside:
+        made = source != "none" and beside.submit(edition.build, SITE / "lite", folder)
+        pages()
+        if made:
+            made.result()
     print(f"{SITE.relative_to(ROOT)} is ready: python -m http.server -d {SITE.relative_to(ROOT)}")
     return 0
 

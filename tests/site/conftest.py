@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
-import pyodide
 import pytest
 import served
+
+from tools import site
 
 PYTHON = served.ROOT / ".venv-site" / "bin" / "python"
 
@@ -19,14 +20,19 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Build the site before any worker starts."""
     if hasattr(session.config, "workerinput"):
         return
-    command = [str(PYTHON), "-m", "tools.site"]
-    try:
-        command += ["--pyodide", str(pyodide.fetch(served.ROOT / "build" / "pyodide"))]
-        os.environ[served.WHY_NOT] = ""
-    except pyodide.CannotBeHad as error:
-        os.environ[served.WHY_NOT] = str(error)
-    if not os.environ.get("SITE_IS_BUILT"):
-        subprocess.run(command, cwd=served.ROOT, check=True)
+    os.environ.setdefault(served.WHY_NOT, "")
+    if os.environ.get("SITE_IS_BUILT"):
+        return
+
+    def build(pyodide: str) -> subprocess.CompletedProcess[str]:
+        command = [str(PYTHON), "-m", "tools.site", "--pyodide", pyodide]
+        return subprocess.run(command, cwd=served.ROOT, stderr=subprocess.PIPE, text=True)
+
+    done = build("pypi")
+    if done.returncode == site.NO_PYODIDE:
+        os.environ[served.WHY_NOT] = done.stderr.splitlines()[0]
+        done = build("none")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="session")

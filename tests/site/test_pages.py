@@ -189,6 +189,22 @@ def test_the_way_through(address: str) -> None:
         assert f"{before}.html" in Links(after).links
 
 
+def looked_at_by_axe(stem: str, theme: str, width: str) -> dict[str, Any] | None:
+    """Which of axe's rules a page is held to, as its options; None for none.
+
+    A theme changes colours only, and a width everything but colours. So each page is held to all
+    rules once, and to those that can differ in the other theme or at the other width; the landing
+    page, with the same frame, to all rules everywhere.
+    """
+    if stem == "index" or (theme, width) == ("light", "desk"):
+        return {}
+    if (theme, width) == ("dark", "phone"):
+        return None
+    if theme == "dark":
+        return {"runOnly": ["color-contrast"]}
+    return {"rules": {"color-contrast": {"enabled": False}}}
+
+
 @pytest.mark.parametrize("stem", PAGES)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_it_is_for_everyone(browser: Any, address: str, stem: str, theme: str) -> None:
@@ -196,7 +212,7 @@ def test_it_is_for_everyone(browser: Any, address: str, stem: str, theme: str) -
     from axe_playwright_python.sync_playwright import Axe
 
     page, complaints = opened_at(browser[0], address, stem, WIDTHS["desk"], theme)
-    for width in WIDTHS.values():
+    for name, width in WIDTHS.items():
         page.set_viewport_size({"width": width, "height": 800})
         page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
         page.wait_for_timeout(200)
@@ -206,9 +222,11 @@ def test_it_is_for_everyone(browser: Any, address: str, stem: str, theme: str) -
             " parseFloat(getComputedStyle(part).fontSize))"
         )
         assert min(sizes) >= 12
-        found = Axe().run(page)
-        assert found.response["passes"]
-        assert found.response["violations"] == [], found.generate_report()
+        options = looked_at_by_axe(stem, theme, name)
+        if options is not None:
+            found = Axe().run(page, options=options)
+            assert found.response["passes"]
+            assert found.response["violations"] == [], found.generate_report()
     assert complaints == []
     page.context.close()
 
