@@ -11,7 +11,7 @@ WORKERS := -n 2 --dist=loadgroup
 # JupyterLab refuses to start as root unless told; inside a container that is the usual user.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab test test-unit test-notebooks test-blas test-versions test-colab test-binder \
+.PHONY: help lab test test-unit test-notebooks test-threads test-versions test-colab test-binder \
 	test-browser test-oracles site test-site lint refresh picture bench experiments \
 	experiments-all address clean
 
@@ -19,8 +19,8 @@ help:
 	@echo "make lab             open the series in JupyterLab, at notebook 01"
 	@echo "make test            everything that CI checks, but the browser"
 	@echo "make test-browser    each notebook in a real JupyterLab, sliders moved by keyboard"
-	@echo "make test-versions   stored outputs under other BLAS cores and the oldest versions"
-	@echo "make test-colab      stored outputs, set-up and sliders with Colab's versions"
+	@echo "make test-versions   stored outputs with the oldest versions, another BLAS kernel, two threads"
+	@echo "make test-colab      stored outputs, set-up and sliders with Colab's versions, a third kernel"
 	@echo "make test-binder     the image that Binder would build, and how it starts"
 	@echo "make test-oracles    formulas and the transformer against PyTorch and PEFT"
 	@echo "make site            static pages and the browser edition, into build/site"
@@ -87,15 +87,11 @@ test-unit: $(VENV)/.testing
 test-notebooks: $(VENV)/.testing
 	$(BIN)/python $(NBVAL) $(NOTEBOOKS)
 
-test-blas: $(VENV)/.testing
-	for core in Nehalem Haswell; do \
-		echo "OPENBLAS_CORETYPE=$$core"; \
-		OPENBLAS_CORETYPE=$$core $(BIN)/python $(NBVAL) $(NOTEBOOKS) || exit 1; \
-	done
-	# Two threads for each of two workers wait for each other most of the time: two notebooks do.
+# Two threads for each of two workers wait for each other most of the time: two notebooks do.
+test-threads: $(VENV)/.testing
 	OPENBLAS_NUM_THREADS=2 $(BIN)/python $(NBVAL) -n 1 $(filter notebooks/03% notebooks/07%,$(NOTEBOOKS))
 
-test-versions: test-blas
+test-versions: test-threads
 	tools/versions.sh oldest
 
 test-colab: $(VENV)/.testing

@@ -3,6 +3,7 @@
 #
 #   tools/versions.sh oldest    the oldest versions that requirements.txt admits
 #   tools/versions.sh colab     Google Colab's, and a front end that speaks its ipywidgets
+#   tools/versions.sh environments    nothing but the environments of both
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -39,33 +40,41 @@ made() { # name, python versions, packages beside those listed; whether .venv-na
     fi
 }
 
-check() { # name, python versions, unit tests
-    if ! made "$1" "$2" safetensors nbval pytest pytest-xdist hypothesis colorspacious; then
+# What each set needs; the last is a front end for the one before it.
+testing="safetensors nbval pytest pytest-xdist hypothesis colorspacious"
+# shellcheck disable=SC2086
+made_oldest() { made oldest "3.10 3.11" $testing; }
+# shellcheck disable=SC2086
+made_colab() { made colab 3.13 $testing; }
+made_ipywidgets7() { made ipywidgets7 "3.12 3.11 3.10"; }
+
+check() { # name, kernel of OpenBLAS, unit tests
+    if ! "made_$1"; then
         return
     fi
-    listed=tests/versions/$1.txt folder=.venv-$1
+    listed=tests/versions/$1.txt folder=.venv-$1 core=$2
     shift 2
-    echo "$listed: $("$folder/bin/python" --version), $(grep -c == "$listed") versions pinned"
-    "$folder/bin/python" -m pytest --nbval --nbval-cell-timeout=120 -p no:cacheprovider -q \
-        -n 2 --dist=loadfile notebooks/*.ipynb
+    echo "$listed: $("$folder/bin/python" --version), $(grep -c == "$listed") versions pinned, $core"
+    OPENBLAS_CORETYPE=$core "$folder/bin/python" -m pytest --nbval --nbval-cell-timeout=120 \
+        -p no:cacheprovider -q -n 2 --dist=loadfile notebooks/*.ipynb
     "$folder/bin/python" -m pytest -q -n 2 --dist=loadfile -p no:cacheprovider -W ignore "$@"
 }
 
-# What depends on the versions most: drawing, widgets, and the numbers themselves. Colab's lie
-# between the oldest and the newest; its own are the widgets and how the series gets there.
+# What depends on the versions most: drawing and widgets; the numbers are in the notebooks. Each
+# set takes another kernel of OpenBLAS along, so that stored outputs are held under three.
 case ${1:-} in
     oldest)
-        check oldest "3.10 3.11" tests/test_figures.py tests/test_explorers.py \
-            tests/test_updates.py tests/test_approximation.py tests/test_training.py \
-            tests/test_language_model.py tests/test_truncation.py tests/test_small_model.py \
-            tests/test_adapters_spectra.py
+        check oldest Nehalem tests/test_figures.py tests/test_explorers.py
         ;;
     colab)
-        check colab 3.13 tests/test_bootstrap.py
-        made ipywidgets7 "3.12 3.11 3.10" || true
+        check colab Haswell tests/test_bootstrap.py
+        made_ipywidgets7 || true
+        ;;
+    environments)
+        for name in oldest colab ipywidgets7; do "made_$name" || true; done
         ;;
     *)
-        echo "the set must be oldest or colab, got '${1:-}'" >&2
+        echo "the set must be oldest, colab or environments, got '${1:-}'" >&2
         exit 2
         ;;
 esac
