@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 NBVAL := -m pytest --nbval --nbval-cell-timeout=120 -p no:cacheprovider -q -n 2 --dist=loadfile
 # A worker has a browser and a JupyterLab of its own, and all tests of a notebook.
-WORKERS := -n 2 --dist=loadgroup
+WORKERS := -n 2
 # JupyterLab refuses to start as root unless told; inside a container that is the usual user.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +25,19 @@ FRONT_ENDS: dict[str, dict[str, Path]] = {
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--front-end", choices=FRONT_ENDS, default="newest")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """One worker has all tests of a notebook, or of a file, so that it is opened once."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByNotebook(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            found = re.search(r"\[(\w+\.ipynb)", nodeid)
+            return found.group(1) if found else nodeid.split("::")[0]
+
+    return ByNotebook(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -130,4 +130,21 @@ window.probe = {
       attributeFilter: ["src"],
     });
   },
+
+  // A copy of the notebook in a page that is nothing else. What JupyterLab scrolls inside of its
+  // page, axe takes for hidden, and does not look at its colours.
+  laidFlat() {
+    const copy = document.querySelector(".jp-Notebook").cloneNode(true);
+    const page = document.createElement("div");
+    page.className = "jp-NotebookPanel laid-flat";
+    page.append(copy);
+    const style = document.createElement("style");
+    style.textContent = `
+      body, body > .laid-flat, .laid-flat * {
+        position: static !important; overflow: visible !important; contain: none !important;
+        height: auto !important; max-height: none !important; }
+      body > :not(.laid-flat) { display: none !important; }`;
+    document.body.append(page, style);
+    return () => { page.remove(); style.remove(); };
+  },
 };

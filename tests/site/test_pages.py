@@ -201,7 +201,7 @@ def looked_at_by_axe(stem: str, theme: str, width: str) -> dict[str, Any] | None
     if (theme, width) == ("dark", "phone"):
         return None
     if theme == "dark":
-        return {"runOnly": ["color-contrast"]}
+        return {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
     return {"rules": {"color-contrast": {"enabled": False}}}
 
 
