@@ -38,7 +38,8 @@ def context(browser: Any) -> Iterator[Any]:
     context.close()
 
 
-@pytest.fixture(params=lab.notebooks())
+# The longest first: begun last, it would keep one worker waiting for the other.
+@pytest.fixture(params=sorted(lab.notebooks(), key=lambda name: "training" not in name))
 def opened(request: Any, context: Any, address: str) -> Iterator[Opened]:
     """From its page, by the link that a reader follows."""
     page = context.new_page()
