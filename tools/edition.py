@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,7 @@ def pack(pyodide: Path, folder: Path, target: Path) -> None:
     # One file, as an index would not fit the content of another version of the site; and without
     # the usual ending, by which some servers unpack it on the way.
     whole = json.dumps(index, separators=(",", ":")).encode() + b"\n" + content
-    (target / "packages.bin").write_bytes(gzip.compress(whole, mtime=0))
+    (target / "packages.bin").write_bytes(gzip.compress(whole, 6, mtime=0))
     shutil.copy(SETTINGS / "start.mjs", target)
 
 
@@ -126,8 +127,13 @@ def build(target: Path, pyodide: Path) -> None:
     command = ["-m", "jupyterlite_core.app", "build", "--contents", str(contents)]
     command += ["--output-dir", str(target), "--apps", "lab", "--no-sourcemaps"]
     command += ["--no-unused-shared-packages", "--log-level", "ERROR"]
-    subprocess.run([sys.executable, *command], check=True, cwd=settings, stdout=subprocess.DEVNULL)
     folder = empty(BUILD / "edition")
-    unpack(pyodide, folder)
-    compile_all(pyodide, folder)
+    with ThreadPoolExecutor() as beside:
+        made = beside.submit(
+            subprocess.run, [sys.executable, *command],
+            check=True, cwd=settings, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        unpack(pyodide, folder)
+        compile_all(pyodide, folder)
+        made.result()
     pack(pyodide, folder, empty(target / "static" / "pyodide"))

@@ -131,10 +131,11 @@ window.probe = {
     });
   },
 
-  // A copy of the notebook in a page that is nothing else. What JupyterLab scrolls inside of its
-  // page, axe takes for hidden, and does not look at its colours.
+  // Makes the page a copy of the notebook, without its editors. What JupyterLab scrolls inside of
+  // its page, axe takes for hidden, and does not look at its colours. Returns the way back.
   laidFlat() {
     const copy = document.querySelector(".jp-Notebook").cloneNode(true);
+    for (const editor of copy.querySelectorAll(".jp-InputArea-editor")) editor.remove();
     const page = document.createElement("div");
     page.className = "jp-NotebookPanel laid-flat";
     page.append(copy);
@@ -142,9 +143,24 @@ window.probe = {
     style.textContent = `
       body, body > .laid-flat, .laid-flat * {
         position: static !important; overflow: visible !important; contain: none !important;
-        height: auto !important; max-height: none !important; }
-      body > :not(.laid-flat) { display: none !important; }`;
-    document.body.append(page, style);
-    return () => { page.remove(); style.remove(); };
+        height: auto !important; max-height: none !important; }`;
+    const before = [...document.body.childNodes];
+    document.body.replaceChildren(page, style);
+    return () => document.body.replaceChildren(...before);
+  },
+
+  // Leaves one piece of coloured code of each look, since axe takes its time for each of thousands.
+  eachLookOfCodeOnce() {
+    const seen = new Set();
+    for (const piece of document.querySelectorAll("pre span:not(:has(*))")) {
+      const { color, fontSize, fontWeight, opacity } = getComputedStyle(piece);
+      const look = [color, fontSize, fontWeight, opacity];
+      for (let part = piece; part; part = part.parentElement)
+        look.push(getComputedStyle(part).backgroundColor);
+      if (seen.has(look.join())) piece.replaceWith(...piece.childNodes);
+      else seen.add(look.join());
+    }
+    for (const code of document.querySelectorAll("pre")) code.normalize();
+    return seen.size;
   },
 };

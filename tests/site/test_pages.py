@@ -53,6 +53,7 @@ def opened_at(browser: Any, address: str, stem: str, width: int, theme: str) -> 
     context = browser.new_context(
         viewport={"width": width, "height": 800}, color_scheme=theme, reduced_motion="reduce"
     )
+    context.add_init_script(path=served.lab.PROBE)
     page = context.new_page()
     complaints: list[str] = []
     page.on(
@@ -225,6 +226,7 @@ def test_it_is_for_everyone(browser: Any, address: str, stem: str, theme: str) -
             " parseFloat(getComputedStyle(part).fontSize))"
         )
         assert min(sizes) >= 12
+        page.evaluate("probe.eachLookOfCodeOnce()")
         options = looked_at_by_axe(stem, theme, name)
         if options is not None:
             found = Axe().run(page, options={"resultTypes": ["violations"], **options})
