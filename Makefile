@@ -37,7 +37,7 @@ $(VENV)/.made:
 		{ echo "Python 3.10 or newer is needed; name it: make PYTHON=python3.12 ..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
 		{ echo "$(PYTHON) cannot make virtual environments: on Debian, apt install python3-venv"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv --upgrade-deps $(VENV)
 	touch $@
 
 $(VENV)/.reading: $(VENV)/.made requirements.txt
@@ -50,14 +50,14 @@ $(VENV)/.testing: $(VENV)/.reading requirements-test.txt
 
 # PyTorch is large and no notebook needs it, so it has an environment of its own.
 $(VENV)-experiments/.made: $(VENV)/.made requirements-experiments.txt
-	$(PYTHON) -m venv $(VENV)-experiments
+	$(PYTHON) -m venv --upgrade-deps $(VENV)-experiments
 	$(VENV)-experiments/bin/python -m pip install --quiet --disable-pip-version-check \
 		-r requirements-experiments.txt
 	touch $@
 
 # repo2docker prints what it would build; that takes neither Docker nor a network.
 $(VENV)-binder/.made: $(VENV)/.made
-	$(PYTHON) -m venv $(VENV)-binder
+	$(PYTHON) -m venv --upgrade-deps $(VENV)-binder
 	$(VENV)-binder/bin/python -m pip install --quiet --disable-pip-version-check \
 		jupyter-repo2docker==2026.4.0
 	touch $@
@@ -65,7 +65,7 @@ $(VENV)-binder/.made: $(VENV)/.made
 # The kernel of the browser edition brings an extension that JupyterLab would load, too, so the
 # site has an environment of its own. Pyodide does not carry the wheels: the site does.
 $(VENV)-site/.made: $(VENV)/.made requirements-site.txt
-	$(PYTHON) -m venv --clear $(VENV)-site
+	$(PYTHON) -m venv --clear --upgrade-deps $(VENV)-site
 	$(VENV)-site/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-site.txt
 	$(VENV)-site/bin/python -m pip download --quiet --disable-pip-version-check --no-deps \
 		--dest $(VENV)-site/wheels ipywidgets comm

@@ -30,8 +30,8 @@ made() { # name, python versions, packages beside those listed; whether .venv-na
     if [ "$folder/.made" -nt "$listed" ]; then
         return
     fi
-    if "$python" -m venv --clear "$folder" && "$folder/bin/python" -m pip install --quiet \
-        --disable-pip-version-check -r "$listed" "$@"; then
+    if "$python" -m venv --clear --upgrade-deps "$folder" && "$folder/bin/python" -m pip install \
+        --quiet --disable-pip-version-check -r "$listed" "$@"; then
         touch "$folder/.made"
     else
         rm -rf "$folder"
