@@ -150,6 +150,20 @@ def test_text_is_large_enough(picture, settings):
     assert small == []
 
 
+def test_lines_stand_out_from_white(picture, settings):
+    picture.draw(**settings[0])
+    for ax in picture.figure.axes:
+        if ax.images or ax.collections:
+            continue
+        for line in ax.lines:
+            if line.get_linestyle() == "None" or line.get_linewidth() == 0:
+                continue  # markers only
+            alpha = 1 if line.get_alpha() is None else line.get_alpha()
+            assert contrast(alpha * np.array(to_rgb(line.get_color())) + 1 - alpha, "white") >= 3
+            # Narrower, no pixel has all of its colour.
+            assert line.get_linewidth() * picture.DPI / 72 >= 1
+
+
 def test_text_stands_out_from_what_is_behind_it(picture, settings):
     picture.draw(**settings[0])
     texts = [

@@ -191,7 +191,7 @@ class AdapterCut(Picture):
         ticks(scales, "x", [0, 1, 2, 3, 4])
         for values in relative:
             at = ranks[: len(values)]
-            spectra.plot(at, np.maximum(values, 1e-9), color=GREY, alpha=0.35, linewidth=0.8)
+            spectra.plot(at, np.maximum(values, 1e-9), color=GREY, alpha=0.7, linewidth=0.8)
         handles = [spectra.plot([], [], color=GREY, linewidth=0.8)[0]]
         self.cursors = [self.cursor(ax) for ax in (spectra, errors, scales)]
         self.best = self.moving_line(errors, color=GREY, linestyle=":")

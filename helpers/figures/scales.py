@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import approximation, updates
 from ..scaling import RSLORA, SCALINGS, STANDARD, equivalent_alpha, reader_ratio, scale
-from .picture import COLOURS, LABELS, LINES, MARKERS, NAMES, RANKS, Picture, ticks
+from .picture import COLOURS, GREY, LABELS, LINES, MARKERS, NAMES, RANKS, Picture, ticks
 
 
 class ScaleOverRank(Picture):
@@ -30,7 +30,7 @@ class ScaleOverRank(Picture):
                 ax.set_title(r"log axes: slopes $-1$ and $-\frac{1}{2}$")
                 ticks(ax, "x", [1, 2, 4, 8, 16, 32, 64])
                 ticks(ax, "y", [0.01, 0.1, 1, 10, 100])
-            ax.axhline(1, color=COLOURS["facts"], linewidth=1, linestyle=":")
+            ax.axhline(1, color=GREY, linewidth=1.5, linestyle=":")
             self.cursors.append(self.cursor(ax))
             for scaling in SCALINGS:
                 self.lines[axes, scaling] = self.moving_line(ax, scaling)

@@ -155,7 +155,7 @@ class EnergyTriangle(Picture):
         panels = self.figure.subplots(1, 2)
         turn = np.linspace(0, np.pi / 2, 60)
         for ax, name in zip(panels, NAMES):
-            ax.plot(np.cos(turn), np.sin(turn), color=GREY, linewidth=1, linestyle=":")
+            ax.plot(np.cos(turn), np.sin(turn), color=GREY, linewidth=1.2, linestyle=":")
             ax.set(
                 title=f"{name} update", xlim=(-0.03, 1.06), ylim=(-0.03, 1.06), aspect="equal",
                 xlabel=r"kept, $\sqrt{E_r}$", ylabel=r"missed, $\sqrt{1 - E_r}$",

@@ -316,8 +316,9 @@ class TrainingRun(Picture):
         for scaling in SCALINGS:
             self.loss[scaling] = self.moving_line(left, scaling)
             self.size_lines[scaling] = self.moving_line(right, scaling)
-            self.progress[scaling] = self.moving_line(right, color=COLOURS[scaling], linewidth=1,
-                                                      linestyle=":")  # fmt: skip
+            self.progress[scaling] = self.moving_line(
+                right, color=COLOURS[scaling], linewidth=1.5, linestyle=":"
+            )
             self.crosses[scaling] = self.moving_line(
                 left, linestyle="", marker="X", markersize=11, color=COLOURS[scaling],
                 clip_on=False,
