@@ -145,7 +145,9 @@ window.probe = {
         position: static !important; overflow: visible !important; contain: none !important;
         height: auto !important; max-height: none !important; }`;
     const before = [...document.body.childNodes];
-    document.body.replaceChildren(page, style);
+    // The theme's style sheet is among them.
+    const sheets = document.body.querySelectorAll(":scope > :is(link, style)");
+    document.body.replaceChildren(...sheets, page, style);
     return () => document.body.replaceChildren(...before);
   },
 

@@ -86,6 +86,10 @@ def test_every_text_stands_out(opened: Opened, theme: str) -> None:
     lab.Explorer.all(opened.page)
     opened.page.evaluate("theme => probe.within(20, probe.theme(theme))", f"JupyterLab {theme}")
     opened.page.evaluate("() => { window.restore = probe.laidFlat(); }")
+    background = opened.page.evaluate(
+        "getComputedStyle(document.querySelector('.jp-Notebook')).backgroundColor"
+    )
+    assert background == {"Light": "rgb(255, 255, 255)", "Dark": "rgb(17, 17, 17)"}[theme]
     context = {
         "include": [[".laid-flat .jp-RenderedMarkdown"], [".laid-flat .jp-OutputArea-output"]],
         # The colours of code in prose are those of JupyterLab's editors.
