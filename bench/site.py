@@ -32,10 +32,7 @@ PAGE, NOTEBOOK = "06_training_dynamics", "01_setup"
 PRESSES = 30
 #: Milliseconds between two looks at the page, which cost it time.
 EVERY = 50
-FIGURE = """
-() => probe.cells().some((cell) =>
-  cell.outputs.some((output) => output.data && output.data["image/png"]))
-"""
+FIGURE = "() => probe.stills().some((still) => still.drawn)"
 PAINTED = """
 () => new Promise((resolve) => {
   const first = performance.getEntriesByName("first-contentful-paint")[0];

@@ -1,5 +1,6 @@
 """Every figure: the drawn arrays, the sentence, and the promises that all pictures make."""
 
+import base64
 import io
 import subprocess
 import sys
@@ -208,7 +209,7 @@ def test_a_notebook_shows_the_image_with_alt_text_and_then_the_sentence(
         assert above == [(text, {"raw": True})]
     else:
         assert above == []
-    assert image["image/png"] == first[1]
+    assert base64.b64decode(image["image/png"], validate=True) == first[1]
     assert image_options["metadata"]["image/png"]["alt"] == picture.description
     assert words == {
         "text/html": caption(picture.description), "text/plain": picture.description

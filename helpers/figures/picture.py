@@ -7,6 +7,7 @@ them and encodes the result: that is what makes a slider answer at once.
 
 from __future__ import annotations
 
+import base64
 import html
 import io
 from abc import ABC, abstractmethod
@@ -206,8 +207,10 @@ class Picture(ABC):
         if self.has_text:
             display({"text/html": self.text_html(), "text/plain": self.text()}, raw=True)
         width = round(self.size[0] * self.DPI)
+        # Not every kernel encodes bytes: Pyodide's would send something that is no picture.
+        image = base64.b64encode(self.still()).decode("ascii")
         display(
-            {"image/png": self.still(), "text/plain": f"<{type(self).__name__}>"},
+            {"image/png": image, "text/plain": f"<{type(self).__name__}>"},
             metadata={"image/png": {"width": width, "alt": self.description}},
             raw=True,
         )

@@ -113,9 +113,11 @@ window.probe = {
       await new Promise((resolve) => setTimeout(resolve, 50));
   },
 
-  // Static figures, in order: their alternative text, and the text that follows them.
+  // Static figures, in order: whether their picture could be drawn, their alternative text, and the
+  // text that follows them.
   stills: () =>
     [...document.querySelectorAll(".jp-Notebook .jp-RenderedImage")].map((still) => ({
+      drawn: still.querySelector("img").naturalWidth > 0,
       alt: still.querySelector("img").alt,
       after: still.closest(".jp-OutputArea-child").nextElementSibling?.innerText.trim(),
     })),

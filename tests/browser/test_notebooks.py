@@ -112,6 +112,7 @@ def test_the_description_follows_each_static_figure(opened: Opened) -> None:
     stills = opened.page.evaluate("probe.stills()")
     assert described
     assert [still["after"] for still in stills] == described
+    assert all(still["drawn"] for still in stills)
     assert all(still["alt"] in ("", alt) for still, alt in zip(stills, described))
 
 

@@ -117,7 +117,10 @@ def pictures_are_drawn(opened: Opened) -> None:
             if "image/png" in out.get("data", {})
         ]
 
-    assert [alts(ran["outputs"]) for ran in opened.cells] == [alts(cell.outputs) for cell in code]
+    wanted = [alts(cell.outputs) for cell in code]
+    assert [alts(ran["outputs"]) for ran in opened.cells] == wanted
+    drawn = opened.page.evaluate("probe.stills().map((still) => still.drawn)")
+    assert drawn == [True for each in wanted for _ in each]
 
 
 def away_from_the_end(explorer: lab.Explorer) -> str:
