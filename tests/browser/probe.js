@@ -146,11 +146,15 @@ window.probe = {
       body, body > .laid-flat, .laid-flat * {
         position: static !important; overflow: visible !important; contain: none !important;
         height: auto !important; max-height: none !important; }`;
-    const before = [...document.body.childNodes];
-    // The theme's style sheet is among them.
-    const sheets = document.body.querySelectorAll(":scope > :is(link, style)");
-    document.body.replaceChildren(...sheets, page, style);
-    return () => document.body.replaceChildren(...before);
+    // The theme's sheet stays where it is: put back into the page, it would be loaded anew.
+    const others = [...document.body.childNodes].filter((node) => !node.matches?.("link, style"));
+    for (const node of others) node.remove();
+    document.body.append(page, style);
+    return () => {
+      page.remove();
+      style.remove();
+      document.body.append(...others);
+    };
   },
 
   // Leaves one piece of coloured code of each look, since axe takes its time for each of thousands.
