@@ -60,11 +60,11 @@ check() { # name, kernel of OpenBLAS, unit tests
     "$folder/bin/python" -m pytest -q -n 2 --dist=loadfile -p no:cacheprovider -W ignore "$@"
 }
 
-# What depends on the versions most: widgets; figures and numbers are in the notebooks. Each
+# What depends on the versions most: drawing and widgets; the numbers are in the notebooks. Each
 # set takes another kernel of OpenBLAS along, so that stored outputs are held under three.
 case ${1:-} in
     oldest)
-        check oldest Nehalem tests/test_explorers.py
+        check oldest Nehalem tests/test_figures.py tests/test_explorers.py
         ;;
     colab)
         check colab Haswell tests/test_bootstrap.py

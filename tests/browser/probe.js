@@ -162,13 +162,13 @@ window.probe = {
     const seen = new Set();
     for (const piece of document.querySelectorAll("pre span:not(:has(*))")) {
       const { color, fontSize, fontWeight, opacity } = getComputedStyle(piece);
-      const look = [color, fontSize, fontWeight, opacity];
+      const parts = [color, fontSize, fontWeight, opacity];
       for (let part = piece; part; part = part.parentElement)
-        look.push(getComputedStyle(part).backgroundColor);
-      if (seen.has(look.join())) piece.replaceWith(...piece.childNodes);
-      else seen.add(look.join());
+        parts.push(getComputedStyle(part).backgroundColor);
+      const look = parts.join();
+      if (seen.has(look)) piece.replaceWith(...piece.childNodes);
+      seen.add(look);
     }
     for (const code of document.querySelectorAll("pre")) code.normalize();
-    return seen.size;
   },
 };

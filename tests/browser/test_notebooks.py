@@ -24,10 +24,7 @@ class Opened(NamedTuple):
     cells: list[dict[str, Any]]
 
 
-@pytest.fixture(
-    scope="module",
-    params=lab.notebooks(),
-)
+@pytest.fixture(scope="module", params=lab.notebooks())
 def opened(request: pytest.FixtureRequest, server: lab.Server, context: Any) -> Iterator[Opened]:
     page = server.open(context, request.param)
     yield Opened(page, lab.run(page))

@@ -226,9 +226,9 @@ def test_it_is_for_everyone(browser: Any, address: str, stem: str, theme: str) -
             " parseFloat(getComputedStyle(part).fontSize))"
         )
         assert min(sizes) >= 12
-        page.evaluate("probe.eachLookOfCodeOnce()")
         options = looked_at_by_axe(stem, theme, name)
         if options is not None:
+            page.evaluate("probe.eachLookOfCodeOnce()")
             found = Axe().run(page, options={"resultTypes": ["violations"], **options})
             assert found.response["passes"]
             assert found.response["violations"] == [], found.generate_report()
