@@ -101,13 +101,13 @@ test-colab: $(VENV)/.testing
 		-k "06 or 08"
 
 test-binder: $(VENV)/.testing $(VENV)-binder/.made
-	$(BIN)/python -m pytest -q -rs tests/test_binder.py
+	$(BIN)/python -m pytest -q -rs tests/tools/test_binder.py
 
 test-browser: $(VENV)/.testing
 	$(BIN)/python -m pytest -q $(WORKERS) tests/browser
 
 site: $(VENV)-site/.made
-	$(VENV)-site/bin/python -m tools.site --pyodide $(PYODIDE)
+	$(VENV)-site/bin/python -m tools.site.build --pyodide $(PYODIDE)
 
 test-site: $(VENV)/.testing $(VENV)-site/.made
 	$(BIN)/python -m pytest -q -rs -n 2 --dist=worksteal tests/site
@@ -131,11 +131,11 @@ picture: $(VENV)/.testing
 	$(BIN)/python -m tools.picture
 
 bench: $(VENV)/.testing $(VENV)-site/.made
-	$(BIN)/python -m bench.kernel
-	$(BIN)/python -m bench.training
-	$(BIN)/python -m bench.adapters
-	$(BIN)/python -m bench.browser
-	$(BIN)/python -m bench.site
+	$(BIN)/python -m tools.bench.kernel
+	$(BIN)/python -m tools.bench.training
+	$(BIN)/python -m tools.bench.adapters
+	$(BIN)/python -m tools.bench.browser
+	$(BIN)/python -m tools.bench.site
 
 address: $(VENV)/.testing
 	$(BIN)/python -m tools.address "$(REPO)"

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from helpers import scaling, spectrum, truncation
+from helpers.lora import scaling, spectrum
+from helpers.model import update as model_update
 
 from . import config, small
 from .config import Adapter
@@ -36,17 +37,17 @@ def adapter(name: str, seed: int) -> dict[str, Any]:
     update = {
         key: scale * (down.double() @ up.double()).numpy() for key, (down, up) in half.items()
     }
-    parts, weights = truncation.decompose(update), small.as_numpy(base)
+    parts, weights = model_update.decompose(update), small.as_numpy(base)
     ranks = [rank for rank in config.RANKS if rank <= made.rank]
 
     def behaviour(rank: int, s: float = 1.0) -> dict[str, float]:
-        return small.behaviour(truncation.apply(weights, parts, rank, s), made.task, seed)
+        return small.behaviour(model_update.apply(weights, parts, rank, s), made.task, seed)
 
     found = {
         "loss": float(np.mean(losses[-10:])),
         "before": behaviour(0),
         "ranks": [
-            {"rank": rank, "energy": truncation.energy(parts, rank), **behaviour(rank)}
+            {"rank": rank, "energy": model_update.energy(parts, rank), **behaviour(rank)}
             for rank in ranks
         ],
         "scales": [{"scale": s, **behaviour(made.rank, s)} for s in config.SCALES],

@@ -1,6 +1,6 @@
 """The small transformer in PyTorch, and how it is trained.
 
-The forward pass is that of `helpers.language_model`, written with PyTorch's own
+The forward pass is that of `helpers.model.transformer`, written with PyTorch's own
 functions, so that each checks the other.
 """
 
@@ -12,8 +12,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from helpers import biographies
-from helpers.language_model import HEADS, LAYER, layers_of, names
+from helpers.model import world
+from helpers.model.transformer import HEADS, LAYER, layers_of, names
 
 from .config import SmallModel, Training
 
@@ -23,7 +23,7 @@ Weights = dict[str, torch.Tensor]
 def new_weights(model: SmallModel, seed: int) -> Weights:
     """Random weights: normal, variance one over the inputs; what is added to x smaller."""
     generator = torch.Generator().manual_seed(seed)
-    words, width = len(biographies.vocabulary()), model.width
+    words, width = len(world.vocabulary()), model.width
     shapes = {"embedding": (words, width), "position": (model.context, width)}
     shapes |= {"unembedding": (width, words)}
     for i in range(model.layers):
@@ -56,10 +56,10 @@ def forward(weights: Weights, tokens: torch.Tensor) -> torch.Tensor:
     return norm(x) @ weights["unembedding"]
 
 
-def corpus(group: Sequence[biographies.Person], styles: dict[str, str]) -> torch.Tensor:
+def corpus(group: Sequence[world.Person], styles: dict[str, str]) -> torch.Tensor:
     """All people in all styles as tokens (N, T), filled up with -1."""
     texts = [
-        biographies.encode(f"{biographies.prompt(p, tag)} {biographies.tell(p, template)}")
+        world.encode(f"{world.prompt(p, tag)} {world.tell(p, template)}")
         for tag, template in styles.items()
         for p in group
     ]

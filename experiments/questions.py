@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from helpers import biographies
+from helpers.model import world
 
 #: How many new people the facts task has, and what is asked about each.
 PEOPLE = 16
@@ -69,7 +69,7 @@ class Item:
 def facts(seed: int) -> tuple[list[Item], list[Item]]:
     """Trained on and held out: invented people, the last way to ask held out."""
     trained, held_out = [], []
-    for person in biographies.people(PEOPLE, seed):
+    for person in world.people(PEOPLE, seed):
         for fact, ways in ASKED.items():
             words = {"name": person.name, fact: getattr(person, fact)}
             for i, way in enumerate(ways):

@@ -9,7 +9,7 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from helpers.small_model import digest_of
+from helpers.model.shipped import digest_of
 
 from . import config, runs, small
 

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from helpers import biographies, language_model, recall, scaling, truncation
+from helpers.lora import scaling
+from helpers.model import recall, transformer, world
+from helpers.model import update as model_update
 
 from . import config, model, runs
 from .config import SMALL, Training
@@ -19,11 +21,11 @@ def pretrain(seed: int) -> dict[str, Any]:
     weights = model.new_weights(SMALL, seed)
     for matrix in weights.values():
         matrix.requires_grad_()
-    texts = model.corpus(biographies.people("known", seed), biographies.STYLES)
+    texts = model.corpus(world.people("known", seed), world.STYLES)
     losses = model.fit(list(weights.values()), lambda: weights, texts, config.PRETRAINING, seed)
     # What is shipped is half precision, so that is what every experiment starts from.
     half = {name: matrix.detach().half() for name, matrix in weights.items()}
-    known = recall.measure(as_numpy(half), biographies.people("known", seed), biographies.STYLES)
+    known = recall.measure(as_numpy(half), world.people("known", seed), world.STYLES)
     return {"loss": losses[-1], "known": known, "tensors": half}
 
 
@@ -35,19 +37,19 @@ def full(seed: int, task: str) -> dict[str, Any]:
     texts = model.corpus(people, styles)
     losses = model.fit(list(weights.values()), lambda: weights, texts, config.FULL[task], seed)
     update = {name: (weights[name].detach() - base[name]).half() for name in base}
-    parts = truncation.decompose(as_numpy(update))
+    parts = model_update.decompose(as_numpy(update))
     rows = [
         {
             "rank": rank,
-            "energy": truncation.energy(parts, rank),
-            **behaviour(truncation.apply(as_numpy(base), parts, rank), task, seed),
+            "energy": model_update.energy(parts, rank),
+            **behaviour(model_update.apply(as_numpy(base), parts, rank), task, seed),
         }
         for rank in (*config.RANKS, 128)
     ]
     scales = [
         {
             "scale": s,
-            **behaviour(truncation.apply(as_numpy(base), parts, 128, s), task, seed),
+            **behaviour(model_update.apply(as_numpy(base), parts, 128, s), task, seed),
         }
         for s in config.SCALES
     ]
@@ -69,12 +71,12 @@ def needed_rank(seed: int, task: str) -> dict[str, Any]:
     """
     name = "style" if task == "saga" else "facts"
     base, update = as_numpy(base_of(seed)), runs.tensors(full, seed=seed, task=task)
-    parts = truncation.decompose(as_numpy(update))
+    parts = model_update.decompose(as_numpy(update))
     people, styles = recall.task(task, seed)
     people = people[: config.EVALUATED]
 
     def recalled(rank: int) -> float:
-        return recall.measure(truncation.apply(base, parts, rank), people, styles)[name]
+        return recall.measure(model_update.apply(base, parts, rank), people, styles)[name]
 
     low, high = 0, 128  # not enough, and enough
     seen = {}
@@ -154,14 +156,14 @@ def as_numpy(weights: model.Weights) -> dict[str, Any]:
     return {name: matrix.detach().float().numpy() for name, matrix in weights.items()}
 
 
-def behaviour(weights: language_model.Weights, task: str, seed: int) -> dict[str, float]:
+def behaviour(weights: transformer.Weights, task: str, seed: int) -> dict[str, float]:
     """Recall of facts and of style on the task, and of facts on the known people."""
     people, styles = recall.task(task, seed)
     found = recall.measure(weights, people[: config.EVALUATED], styles)
     others = {
         tag: text
-        for tag, text in biographies.STYLES.items()
-        if task != "saga" or tag != biographies.SAGA_PROMPT
+        for tag, text in world.STYLES.items()
+        if task != "saga" or tag != world.SAGA_PROMPT
     }
-    known = biographies.people("known", seed)[: config.EVALUATED_KNOWN]
+    known = world.people("known", seed)[: config.EVALUATED_KNOWN]
     return {**found, "known": recall.measure(weights, known, others)["facts"]}

@@ -9,19 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from . import (
-    adapters,
-    approximation,
-    biographies,
-    language_model,
-    recall,
-    results,
-    scaling,
-    small_model,
-    spectrum,
-    truncation,
-    updates,
-)
+from . import adapters
+from .lora import scaling, spectrum, truncation, updates
+from .model import recall, results, shipped, transformer, world
+from .model import update as model_update
 
 #: What an exercise cell holds before the learner has answered.
 UNANSWERED = ...
@@ -129,8 +120,8 @@ def _closed_form(answer: Any) -> str:
         return "hand over the function itself, without calling it."
     for seed, rank, s in ((0, 3, 1.0), (1, 5, 0.5), (2, 2, 3.0), (3, 7, 2.0)):
         update, values = _spectrum_of(seed)
-        B, A = approximation.factor(update, rank)
-        expected = approximation.relative_error(update, s * (B @ A))
+        B, A = truncation.factor(update, rank)
+        expected = truncation.relative_error(update, s * (B @ A))
         got = float(answer(values, rank, s))
         if np.isclose(got, expected, rtol=1e-9):
             continue
@@ -198,10 +189,10 @@ def _gradient_of_B(answer: Any) -> str:
 
 def _facts_right(rank: int) -> float:
     """The share of the first new person's facts at a rank of the update for 25 people."""
-    weights = truncation.apply(small_model.base(), small_model.parts("25"), rank)
-    person, style = biographies.people(25)[0], "record"
+    weights = model_update.apply(shipped.base(), shipped.parts("25"), rank)
+    person, style = world.people(25)[0], "record"
     (text,) = recall.texts(weights, [person], style)
-    return biographies.mark(text, person, biographies.STYLES[style]).facts
+    return world.mark(text, person, world.STYLES[style]).facts
 
 
 def _not_a_rank(answer: Any, highest: int) -> str:
@@ -229,7 +220,7 @@ def _normalise(answer: Any) -> str:
     if not callable(answer):
         return "hand over the function itself, without calling it."
     x = 3 * np.random.RandomState(0).standard_normal((2, 4, 5))
-    got, expected = np.asarray(answer(x.copy())), language_model.normalise(x)
+    got, expected = np.asarray(answer(x.copy())), transformer.normalise(x)
     if got.shape != x.shape:
         return f"the result should have the shape of x, {x.shape}, got {got.shape}."
     if np.allclose(got, expected, rtol=1e-5):
@@ -296,7 +287,7 @@ def _weaker(answer: Any) -> str:
 
 
 #: Exercise 07-1: half a bit in each of a rank's 6,728 numbers.
-_RANKS_FOR_3200 = 3200 * biographies.bits_per_person() / (0.5 * 6728)
+_RANKS_FOR_3200 = 3200 * world.bits_per_person() / (0.5 * 6728)
 
 _STYLE_WEAKEST = updates.STYLE["smallest"]
 

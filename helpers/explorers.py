@@ -14,10 +14,11 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from . import figures, recall
+from . import figures
 from .accessible_names import NAMING
 from .adapters import SHIPPED, Adapter
 from .figures.picture import Picture, caption
+from .model import recall
 
 #: The values that the sliders step through, in every explorer.
 RANK_LIMITS = (1, 64)

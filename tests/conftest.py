@@ -1,18 +1,12 @@
 """What holds for every test: the package is importable, global randomness stays untouched."""
 
 import os
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
 # So that a failing assert in these shows its values, as in the tests themselves.
-pytest.register_assert_rewrite(
-    "support", "figure_support", "training_figure_support", "model_figure_support"
-)
+pytest.register_assert_rewrite("tests.support")
 
 # Threads only slow a 64 x 64 SVD down, five times on a busy machine. This has to be
 # said before NumPy is imported, so nothing above imports it.

@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from adapter_figure_support import record
-from adapter_figure_support import updates as updates_of
 
-from helpers import exercises, updates
+from helpers import exercises
+from helpers.lora import updates
+from tests.support.adapter_figures import record
+from tests.support.adapter_figures import updates as updates_of
 
 
 def rank_six(shape=(32, 48), rank=6, noise=0.0):

@@ -5,14 +5,14 @@ import html
 import ipywidgets as widgets
 import numpy as np
 import pytest
-from explorer_support import FACTORIES, made
 from IPython.core.formatters import DisplayFormatter
-from support import assert_same
 
 from helpers import figures
 from helpers.accessible_names import NAMING
 from helpers.explorers import CONTROLS, RANK_LIMITS, Explorer
 from helpers.figures.picture import caption
+from tests.support.explorers import FACTORIES, made
+from tests.support.matrices import assert_same
 
 
 @pytest.fixture(scope="module", params=FACTORIES)

@@ -8,8 +8,10 @@ from itertools import pairwise
 
 import nbformat
 import pytest
-from explorer_support import made
-from notebook_support import (
+
+from helpers import exercises
+from tests.support.explorers import made
+from tests.support.notebooks import (
     FOLDER,
     PATHS,
     WIDGET_VIEW,
@@ -27,8 +29,6 @@ from notebook_support import (
     tagged,
     texts,
 )
-
-from helpers import exercises
 
 
 @pytest.fixture(params=PATHS, ids=lambda path: path.name)

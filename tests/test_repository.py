@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import helpers
-from helpers import environment, results
+from helpers import environment
+from helpers.model import results
 from tools import address, notebooks
 
 ROOT = Path(__file__).parent.parent

@@ -6,8 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from helpers import approximation, article, exercises, scaling, spectrum, updates
-from helpers.scaling import RSLORA, STANDARD
+from helpers import exercises
+from helpers.lora import article, scaling, spectrum, truncation, updates
+from helpers.lora.scaling import RSLORA, STANDARD
 
 NAN = float("nan")
 VALUES = [3.0, 2.0, 1.0]
@@ -125,16 +126,16 @@ for value, shown in BAD_SCALINGS:
         add(function, "scaling", value, f"got {shown}", "one of 'alpha/r', 'alpha/sqrt(r)'")
 
 # approximation
-factor = with_defaults(approximation.factor, update=SQUARE, rank=2)
+factor = with_defaults(truncation.factor, update=SQUARE, rank=2)
 literal = with_defaults(
-    approximation.error_by_reconstruction, update=SQUARE, rank=2, alpha=16, scaling=STANDARD
+    truncation.error_by_reconstruction, update=SQUARE, rank=2, alpha=16, scaling=STANDARD
 )
-relative_error = with_defaults(approximation.relative_error, update=SQUARE, approximation=SQUARE)
+relative_error = with_defaults(truncation.relative_error, update=SQUARE, approximation=SQUARE)
 scaled_error = with_defaults(
-    approximation.scaled_error, singular_values=VALUES, rank=2, multiplier=1.0
+    truncation.scaled_error, singular_values=VALUES, rank=2, multiplier=1.0
 )
 plane = with_defaults(
-    approximation.error_plane, singular_values=VALUES, ranks=[1], alphas=[16], scaling=STANDARD
+    truncation.error_plane, singular_values=VALUES, ranks=[1], alphas=[16], scaling=STANDARD
 )
 for value, got, allowed in BAD_UPDATES:
     for function in (factor, literal, relative_error):
@@ -161,7 +162,7 @@ rank_for_energy = with_defaults(spectrum.rank_for_energy, singular_values=VALUES
 rank_for_error = with_defaults(spectrum.rank_for_error, singular_values=VALUES, target=0.1)
 for value, got, allowed in BAD_SPECTRA:
     for function in (
-        approximation.energy_split, scaled_error, plane, spectrum.captured_energy,
+        truncation.energy_split, scaled_error, plane, spectrum.captured_energy,
         spectrum.truncation_error, spectrum.stable_rank, spectrum.effective_rank,
         spectrum.participation_ratio, rank_for_energy, rank_for_error, spectrum.elbow,
     ):  # fmt: skip
@@ -259,7 +260,7 @@ def test_every_public_function_of_the_mathematics_has_a_bad_call():
     """A function that is added to these modules needs its cases here."""
     covered = {case.values[0].__name__ for case in CASES} | {"simulate", "equivalent_alpha"}
     without_arguments = {"article_updates", "audit"}
-    for module in (updates, scaling, approximation, spectrum, article):
+    for module in (updates, scaling, truncation, spectrum, article):
         for name, function in vars(module).items():
             function = inspect.unwrap(function) if callable(function) else function
             ours = inspect.isfunction(function) and function.__module__ == module.__name__

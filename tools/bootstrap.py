@@ -11,7 +11,7 @@ REVISION = "v1.0.0"
 cloned = Path.cwd() / "lora-rank-lab"
 # Beside or above the notebook, cloned earlier, or installed as in the browser edition.
 places = [Path.cwd(), *Path.cwd().parents, cloned, *map(Path, sys.path)]
-folder = next((place for place in places if (place / "helpers/scaling.py").is_file()), None)
+folder = next((place for place in places if (place / "helpers/lora/scaling.py").is_file()), None)
 if folder is None and ADDRESS and "google.colab" in sys.modules:
     source, part = f"https://github.com/{ADDRESS}.git", Path.cwd() / "lora-rank-lab.part"
     shutil.rmtree(part, ignore_errors=True)  # left where an earlier run was interrupted

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.browser import lab
+from . import lab
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOK = "07_language_model.ipynb"
@@ -33,7 +33,7 @@ def main() -> None:
         box.scroll_into_view_if_needed()
         page.mouse.click(700, 5)  # takes the focus off the slider
         page.wait_for_timeout(500)
-        target = ROOT / "pictures" / "explorer.png"
+        target = ROOT / "tools" / "site" / "explorer.png"
         box.screenshot(path=str(target))
         browser.close()
     print(f"wrote {target.relative_to(ROOT)}")

@@ -64,10 +64,10 @@ check() { # name, kernel of OpenBLAS, unit tests
 # set takes another kernel of OpenBLAS along, so that stored outputs are held under three.
 case ${1:-} in
     oldest)
-        check oldest Nehalem tests/test_figures.py tests/test_explorers.py
+        check oldest Nehalem tests/figures/test_figures.py tests/test_explorers.py
         ;;
     colab)
-        check colab Haswell tests/test_bootstrap.py
+        check colab Haswell tests/tools/test_bootstrap.py
         made_ipywidgets7 || true
         ;;
     environments)

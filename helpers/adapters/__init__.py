@@ -3,9 +3,8 @@
 python -m helpers.adapters inspect PATH
 """
 
-from .baking import bake
 from .checkpoints import difference
-from .cores import Spectrum, spectra
+from .copies import bake
 from .errors import AdapterError
 from .model import Adapter, Module
 from .output import save
@@ -13,7 +12,8 @@ from .planning import Cut, plan, total_error
 from .reading import read
 from .report import Row, layer_map, rows, sentences, table
 from .samples import SHIPPED, applied, shipped
-from .scales import READERS, Audit, audit, verdict
+from .scale_audit import READERS, Audit, audit, verdict
+from .spectra import Spectrum, spectra
 from .truncating import truncate
 from .whole import captured, error_at
 

@@ -21,14 +21,14 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from ..tables import Table
-from . import report, scales
-from .baking import bake
+from . import report, scale_audit
 from .checkpoints import difference
-from .cores import Progress, spectra
+from .copies import bake
 from .errors import AdapterError, shown
 from .model import Adapter
 from .planning import Cut, total_error
 from .reading import read
+from .spectra import Progress, spectra
 from .truncating import truncate
 
 
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _inspect(given: argparse.Namespace) -> None:
     adapter: Adapter | None = None
-    audits: list[scales.Audit] = []
+    audits: list[scale_audit.Audit] = []
     with _Bar(sys.stderr) as progress:
         if given.against is not None:
             found, left_out = difference(given.against, given.path, progress)
@@ -94,7 +94,7 @@ def _inspect(given: argparse.Namespace) -> None:
             adapter = read(given.path)
             found, left_out, notes = spectra(adapter, progress), dict(adapter.ignored), []
             notes += adapter.notes
-            audits = scales.audit(adapter)
+            audits = scale_audit.audit(adapter)
     rows = report.rows(found, given.sort)
     said = report.sentences(rows)
     if given.json:
@@ -106,7 +106,7 @@ def _inspect(given: argparse.Namespace) -> None:
                 "modules": [{**asdict(row), "singular_values": values[row.name]} for row in rows],
                 "summary": said,
                 "scales": [asdict(each) for each in audits],
-                "readers": [asdict(each) for each in scales.READERS] if audits else [],
+                "readers": [asdict(each) for each in scale_audit.READERS] if audits else [],
                 "ignored": left_out,
                 "notes": notes,
             }
@@ -117,23 +117,23 @@ def _inspect(given: argparse.Namespace) -> None:
     for note in notes:
         print(_wrapped(note))
     if audits:
-        print(f"\n{scales.table(audits)}\n\n{_wrapped(scales.verdict(audits))}")
+        print(f"\n{scale_audit.table(audits)}\n\n{_wrapped(scale_audit.verdict(audits))}")
         if any(each.standard_ratio != 1 for each in audits):
             print("Reported to scale such adapters wrongly, now or before a fix:")
-            for reader in scales.READERS:
+            for reader in scale_audit.READERS:
                 print(_wrapped(f"- {reader.name}, {reader.date}: {reader.fault}; {reader.state}"))
                 print(f"  {reader.source}")
 
 
 def _bake(given: argparse.Namespace) -> None:
     before = read(given.path)
-    audits = [scales.audit(each) for each in (before, bake(before, given.out))]
+    audits = [scale_audit.audit(each) for each in (before, bake(before, given.out))]
     if given.json:
         kinds = ("before", "after")
         _print_json({key: [asdict(each) for each in one] for key, one in zip(kinds, audits)})
         return
     for title, each in zip(("Before", f"After, in {given.out}"), audits):
-        print(f"{title}:\n{scales.table(each)}\n")
+        print(f"{title}:\n{scale_audit.table(each)}\n")
     print("The scale is the same; alpha and use_rslora have changed, the weights have not.")
 
 

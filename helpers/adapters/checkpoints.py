@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from ..validation import Array
-from .cores import Progress, Spectrum
 from .errors import AdapterError, shown
 from .files import FLOATS, Tensors
 from .shards import open_checkpoint
+from .spectra import Progress, Spectrum
 
 #: A block of rows has at most so many float64 entries.
 _BLOCK = 4_000_000

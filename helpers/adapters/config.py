@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import scaling
+from ..lora import scaling
 from .patterns import exactly
 
 

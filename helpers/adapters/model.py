@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import scaling
+from ..lora import scaling
 from ..validation import Array
 from .errors import AdapterError, shown
 from .files import FLOATS, Tensors

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import scaling
+from ..lora import scaling
 from . import patterns
 from .errors import AdapterError, shown
 from .files import open_file, read_json
 from .model import LEAST_ALPHA, LINEAR, Adapter, make_module
-from .pairs import PEFT, extras, notes, pair
+from .tensor_names import PEFT, extras, notes, pair
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"

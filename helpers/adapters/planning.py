@@ -1,7 +1,7 @@
 """The rank that each module is cut to, and the error that it costs, in closed form.
 
 The truncated SVD is the best approximation of its rank (Eckart and Young 1936);
-its relative error is that of `approximation.scaled_error` at scale 1. Both come
+its relative error is that of `lora.truncation.scaled_error` at scale 1. Both come
 from the singular values, before any factor is rounded to the type of a file.
 """
 
@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .. import approximation, scaling, spectrum, validation
-from .cores import Progress, Spectrum, spectra
+from .. import validation
+from ..lora import scaling, spectrum, truncation
 from .model import Adapter, Module
-from .pairs import BIAS
+from .spectra import Progress, Spectrum, spectra
+from .tensor_names import BIAS
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,6 @@ def _cut(module: Module, each: Spectrum, rank: int) -> Cut:
     alpha = scaling.equivalent_alpha(module.alpha, module.rank, module.rule, rank, module.rule)
     error, norm, largest = 0.0, 0.0, each.values[0]
     if largest > 0:
-        error = float(approximation.scaled_error(each.values, rank))
+        error = float(truncation.scaled_error(each.values, rank))
         norm = float(largest * np.linalg.norm(each.values / largest))
     return Cut(module.name, module.rank, rank, float(alpha), error, norm)

@@ -13,10 +13,11 @@ from statistics import median
 
 import numpy as np
 
-from .. import spectrum, validation
+from .. import validation
+from ..lora import spectrum
 from ..tables import Table
 from ..validation import Array
-from .cores import Spectrum
+from .spectra import Spectrum
 
 WIDTH = 100
 LEGEND = (

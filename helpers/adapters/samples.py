@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from .. import small_model, truncation, validation
-from ..truncation import Parts
+from .. import validation
+from ..model import shipped as shipped_model
+from ..model import update
+from ..model.update import Parts
 from .model import Adapter
 from .peft import CONFIG, WEIGHTS
 from .reading import read
@@ -31,10 +33,10 @@ def shipped(name: str) -> Adapter:
     DataError
         If its files are missing, or are not those that were recorded.
     """
-    folder = small_model.DATA / "adapters" / validation.choice("name", name, SHIPPED)
-    recorded = small_model.measured("adapters")["made"].get(name, {}).get("sha256", {})
+    folder = shipped_model.DATA / "adapters" / validation.choice("name", name, SHIPPED)
+    recorded = shipped_model.measured("adapters")["made"].get(name, {}).get("sha256", {})
     for file in (CONFIG, WEIGHTS):
-        small_model.check(folder / file, recorded.get(file))
+        shipped_model.check(folder / file, recorded.get(file))
     return read(folder)
 
 
@@ -43,7 +45,7 @@ def applied(adapter: Adapter) -> dict[str, Parts]:
 
     Raises ValueError if the adapter is one of another model.
     """
-    base = small_model.base()
+    base = shipped_model.base()
     deltas = {module.name: adapter.delta(module) for module in adapter.modules}
     fits = base.keys() == deltas.keys() and all(
         base[name].shape == delta.shape for name, delta in deltas.items()
@@ -56,5 +58,5 @@ def applied(adapter: Adapter) -> dict[str, Parts]:
     ranks = {module.name: module.rank for module in adapter.modules}
     return {
         name: Parts(left[:, : ranks[name]], values[: ranks[name]], right[: ranks[name]])
-        for name, (left, values, right) in truncation.decompose(deltas).items()
+        for name, (left, values, right) in update.decompose(deltas).items()
     }

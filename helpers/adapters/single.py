@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import scaling
+from ..lora import scaling
 from .errors import AdapterError, shown
 from .files import Tensors, open_file
 from .header import parse_json
 from .model import Adapter, make_module
-from .pairs import DIFFUSERS, KOHYA, extras, notes, pair
 from .peft import CONFIG, PREFIX, Settings
+from .tensor_names import DIFFUSERS, KOHYA, extras, notes, pair
 
 METADATA = "lora_adapter_metadata"
 ALPHA = ".alpha"

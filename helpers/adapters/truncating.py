@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ..validation import Array
-from .baking import check_multipliers
 from .config import reconfigure, write_config
-from .cores import Progress
+from .copies import check_multipliers
 from .errors import AdapterError, shown
 from .header import SIZES
 from .model import Adapter, Module, check_alpha
@@ -22,6 +21,7 @@ from .output import Kind, encode, new, write_safetensors
 from .peft import CONFIG, WEIGHTS, read_peft
 from .planning import Cut, plan
 from .single import ALPHA, METADATA, read_single
+from .spectra import Progress
 
 
 def truncate(

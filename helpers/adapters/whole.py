@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from .. import validation
 from ..validation import Array
-from .cores import Spectrum
+from .spectra import Spectrum
 
 
 def captured(spectra: Sequence[Spectrum], rank: ArrayLike) -> Array:
@@ -35,7 +35,7 @@ def error_at(
 ) -> Array:
     """The relative error over all modules, truncated to rank r and scaled by s.
 
-    The sum over modules of `approximation.scaled_error`, squared and weighted by energy.
+    The sum over modules of `lora.truncation.scaled_error`, squared and weighted by energy.
 
     Parameters
     ----------

@@ -1,13 +1,13 @@
 """Figures: they take numbers, draw them, and say in words what they show."""
 
 from .adapters import AdapterBehaviour, AdapterCut, AdapterMap
-from .behaviour import Behaviour
-from .errors import ErrorOverRank, ErrorPlane
-from .models import PretrainedOverRank, RankForPeople, RatesInModel, TruncatedOrTrained
 from .picture import Picture
-from .scales import ReaderMismatch, ScaleOverRank
-from .spectra import EnergyTriangle, RankMeasures, SpectrumEnergyError
+from .recall import Behaviour
+from .results import PretrainedOverRank, RankForPeople, RatesInModel, TruncatedOrTrained
+from .scaling import ReaderMismatch, ScaleOverRank
+from .spectrum import EnergyTriangle, RankMeasures, SpectrumEnergyError
 from .training import FirstStep, OneRate, RateFan, RatesOverRank, TrainingRun
+from .truncation import ErrorOverRank, ErrorPlane
 from .updates import Layers, NoiseSweep, SpectrumUnderNoise, TwoUpdates
 
 __all__ = [

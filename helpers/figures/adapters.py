@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 import numpy as np
 from matplotlib import colormaps
 
-from .. import adapters, results, small_model, validation
+from .. import adapters, validation
 from ..adapters import Adapter
-from ..scaling import RSLORA, SCALINGS, STANDARD, reader_ratio
+from ..lora.scaling import RSLORA, SCALINGS, STANDARD, reader_ratio
+from ..model import results, shipped
+from ..model.update import Parts
 from ..tables import Table
-from ..truncation import Parts
-from .behaviour import Behaviour
 from .picture import COLOURS, GREY, LABELS, MARKERS, Picture, listed, ticks
+from .recall import Behaviour
 
 #: The scales that the curve runs over: s = 1 is what the adapter was trained with.
 SCALES = np.linspace(0, 4, 161)
@@ -291,7 +292,7 @@ class AdapterBehaviour(Behaviour):
         rank: int = 16, scale: float = 1.0, person: int = 2, adapter: str = "people"
     ) -> dict[str, Any]:
         given = adapters.shipped(adapter)
-        task = small_model.measured("adapters")["made"][adapter]["trained"]["task"]
+        task = shipped.measured("adapters")["made"][adapter]["trained"]["task"]
         curves = {side: results.adapter(adapter, side) for side in ("ranks", "scales")}
         found = Behaviour.measured_on(task, _parts(adapter), rank, scale, person, curves)
         rule = given.modules[0].rule

@@ -23,8 +23,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from .. import updates
-from ..scaling import RSLORA, STANDARD
+from ..lora import updates
+from ..lora.scaling import RSLORA, STANDARD
 
 #: One colour, marker and line style for one thing, in every figure. Each colour has
 #: 3:1 contrast on white, and all are told apart under colour-blind vision.

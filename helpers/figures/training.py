@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from .. import training
-from ..scaling import RSLORA, SCALINGS, STANDARD, scale
+from ..lora.scaling import RSLORA, SCALINGS, STANDARD, scale
 from ..training import runs
 from .picture import COLOURS, GREY, LABELS, LINES, MARKERS, Picture, listed, ticks
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import spectrum, updates
+from ..lora import spectrum, updates
 from ..validation import Array
 from .picture import COLOURS, GREY, HEAT, MARKERS, NAMES, RANKS, SWEEP, Picture, listed, ticks
 

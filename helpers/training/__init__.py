@@ -7,11 +7,11 @@ and learning rates; ``runs`` the ones that notebook 06 shows.
 """
 
 from .exponents import Exponent, gaussian_target, log_slope, measure_exponents
+from .init import STARTS, start_A, start_variance
 from .loop import BLOW_UP, History, gradients, train
 from .losses import DataLoss, Loss, MatrixLoss, noisy_data
 from .optimisers import OPTIMISERS
 from .runs import article_loss, fixed_rate, rate_grid
-from .start import STARTS, start_A, start_variance
 from .sweeps import Sweep, compare, sweep
 from .theory import (
     QUANTITIES,

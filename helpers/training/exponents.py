@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import validation
-from ..scaling import SCALINGS, scale
+from ..lora.scaling import SCALINGS, scale
 from ..validation import Array
+from .init import start_A
 from .optimisers import OPTIMISERS
-from .start import start_A
 from .theory import QUANTITIES, first_step_sizes, theory_exponent
 
 

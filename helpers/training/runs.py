@@ -10,7 +10,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from .. import updates, validation
+from .. import validation
+from ..lora import updates
 from .losses import MatrixLoss
 from .optimisers import OPTIMISERS
 from .sweeps import Sweep, sweep

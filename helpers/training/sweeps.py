@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import validation
-from ..scaling import SCALINGS, scale
+from ..lora.scaling import SCALINGS, scale
 from ..validation import Array
+from .init import start_A
 from .loop import History, train
 from .losses import Loss
-from .start import start_A
 
 
 def compare(
@@ -148,7 +148,7 @@ def sweep(
     """`compare` at every rank and learning rate.
 
     The runs of one rank share their matrix products; ranks take turns, because
-    padding them to one shape would cost more than it saves (see bench/training.py).
+    padding them to one shape would cost more than it saves (see tools/bench/training.py).
 
     Parameters
     ----------

@@ -16,12 +16,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import scaling as scaling_rules
 from .. import validation
+from ..lora import scaling as scaling_rules
 from ..validation import Array
+from .init import STARTS
 from .losses import Loss
 from .optimisers import EPSILON, OPTIMISERS
-from .start import STARTS
 
 QUANTITIES = ("progress", "norm")
 

@@ -9,8 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import lab
 import pytest
+
+from tools import lab
 
 #: Where the notebooks are shown: with the newest of everything, or by a front end that speaks
 #: ipywidgets 7 as Colab's does, over a kernel with Colab's versions.

@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import lab
 from playwright.sync_api import sync_playwright
+
+from tools import lab
 
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 

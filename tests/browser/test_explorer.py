@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import lab
 import nbformat
 import pytest
+
+from tools import lab
 
 CELLS = [
     'import sys\nsys.path.insert(0, "..")\nfrom helpers import explorers, figures',

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import lab
 import pytest
+
+from tools import lab
 
 
 def test_keys_move_every_slider_with_picture_and_words(browser: Any) -> None:

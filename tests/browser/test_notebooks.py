@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import lab
 import pytest
+
+from tools import lab
 
 #: What is ours on a page. The rest, menus, tabs, prompts and editors, is JupyterLab's. So is
 #: the image of a static figure: it leaves out the alternative text that the output carries.

@@ -12,9 +12,11 @@ peft = pytest.importorskip("peft", reason="PEFT is not installed")
 Conv1D = pytest.importorskip("transformers.pytorch_utils").Conv1D
 safetensors_numpy = pytest.importorskip("safetensors.numpy")
 
-from helpers import adapters, small_model, spectrum  # noqa: E402
+from helpers import adapters  # noqa: E402
+from helpers.lora import spectrum  # noqa: E402
+from helpers.model import shipped  # noqa: E402
 
-DATA = Path(small_model.DATA) / "adapters"
+DATA = Path(shipped.DATA) / "adapters"
 SHIPPED = sorted(path.parent.name for path in DATA.glob("*/adapter_config.json"))
 EPSILON = float(np.finfo(np.float32).eps)
 
@@ -31,7 +33,7 @@ def made(path):
     """A PEFT folder for all matrices of the small model, in half precision, as ours are."""
     stream = np.random.RandomState(0)
     tensors = {}
-    for name, weight in small_model.base().items():
+    for name, weight in shipped.base().items():
         tokens, outputs = weight.shape
         embedding = name in ("embedding", "position")
         # PEFT's embedding has B A transposed; elsewhere A takes the inputs.
@@ -44,7 +46,7 @@ def made(path):
     path.mkdir()
     config = {
         "peft_type": "LORA", "r": 16, "lora_alpha": 4, "use_rslora": True, "fan_in_fan_out": True,
-        "target_modules": sorted(small_model.base()),
+        "target_modules": sorted(shipped.base()),
     }  # fmt: skip
     (path / "adapter_config.json").write_text(json.dumps(config))
     safetensors_numpy.save_file(tensors, path / "adapter_model.safetensors")
@@ -53,7 +55,7 @@ def made(path):
 
 def weights():
     """The base weights in single precision."""
-    return {name: np.array(each, dtype=np.float32) for name, each in small_model.base().items()}
+    return {name: np.array(each, dtype=np.float32) for name, each in shipped.base().items()}
 
 
 def network():

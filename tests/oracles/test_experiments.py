@@ -16,19 +16,14 @@ pytest.importorskip("tqdm", reason="tqdm is not installed")
 from experiments import __main__ as command  # noqa: E402
 from experiments import config, model, questions, runs, ship, small  # noqa: E402
 from experiments.config import SmallModel, Training  # noqa: E402
-from helpers import (  # noqa: E402
-    adapters,
-    biographies,
-    language_model,
-    recall,
-    small_model,
-    truncation,
-)
+from helpers import adapters  # noqa: E402
+from helpers.model import recall, shipped, transformer, world  # noqa: E402
+from helpers.model import update as model_update  # noqa: E402
 
 # More threads only wait for each other where other work keeps the cores busy.
 torch.set_num_threads(1)
 
-PEOPLE = biographies.people(5)
+PEOPLE = world.people(5)
 LORA = {
     "seed": 0, "task": "25", "rank": 2, "alpha": 16, "use_rslora": False,
     "learning_rate": 1e-3, "optimiser": "adamw", "steps": 2, "batch": 8,
@@ -38,7 +33,7 @@ LORA = {
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
     """Two worlds of 12 known people, a model of one narrow layer, a few steps."""
-    monkeypatch.setattr(biographies, "KNOWN", 12)
+    monkeypatch.setattr(world, "KNOWN", 12)
     monkeypatch.setattr(small, "SMALL", SmallModel(width=16, hidden=32, layers=1))
     for name, value in {
         "RUNS": tmp_path / "runs",
@@ -67,7 +62,7 @@ def random_model(seed=0, width=16):
 
 def test_new_weights_have_the_helpers_names_and_the_variances_they_should():
     made = model.new_weights(config.SMALL, 3)
-    assert tuple(made) == language_model.names(config.SMALL.layers)
+    assert tuple(made) == transformer.names(config.SMALL.layers)
     wanted = {"embedding": 0.5, "position": 0.5, "unembedding": 128**-0.5}
     for i in range(3):
         wanted |= {f"layers.{i}.{part}": 128**-0.5 for part in ("query", "key", "value", "up")}
@@ -80,12 +75,12 @@ def test_new_weights_have_the_helpers_names_and_the_variances_they_should():
 
 
 def test_the_corpus_is_everyone_in_every_style():
-    texts = model.corpus(PEOPLE, biographies.STYLES)
-    read = {biographies.decode([word for word in row if word >= 0]) for row in texts.tolist()}
+    texts = model.corpus(PEOPLE, world.STYLES)
+    read = {world.decode([word for word in row if word >= 0]) for row in texts.tolist()}
     assert len(texts) == len(read) == 20
     assert read == {
-        f"{style} {person.name} : {biographies.tell(person, template)}"
-        for style, template in biographies.STYLES.items()
+        f"{style} {person.name} : {world.tell(person, template)}"
+        for style, template in world.STYLES.items()
         for person in PEOPLE
     }
     assert all(-1 not in row[: row.index(-1)] for row in texts.tolist() if -1 in row)
@@ -96,16 +91,16 @@ def test_the_loss_counts_the_words_after_the_prompt():
     """Word by word, each text alone; what fills it up does not count."""
     weights = random_model()
     terms = []
-    for style, template in biographies.STYLES.items():
+    for style, template in world.STYLES.items():
         for person in PEOPLE:
-            text = f"{biographies.prompt(person, style)} {biographies.tell(person, template)}"
-            tokens = biographies.encode(text)
+            text = f"{world.prompt(person, style)} {world.tell(person, template)}"
+            tokens = world.encode(text)
             numpy = {name: matrix.double().numpy() for name, matrix in weights.items()}
-            logits = language_model.forward(numpy, tokens[None])[0]
+            logits = transformer.forward(numpy, tokens[None])[0]
             for place in range(4, len(tokens)):
                 expected = logits[place - 1]
                 terms.append(np.log(np.exp(expected).sum()) - expected[tokens[place]])
-    found = model.loss(weights, model.corpus(PEOPLE, biographies.STYLES)).item()
+    found = model.loss(weights, model.corpus(PEOPLE, world.STYLES)).item()
     assert found == pytest.approx(np.mean(terms), rel=1e-5)
 
 
@@ -114,7 +109,7 @@ def test_the_loss_falls(optimiser):
     weights = random_model()
     for matrix in weights.values():
         matrix.requires_grad_()
-    texts = model.corpus(PEOPLE, {"record": biographies.STYLES["record"]})
+    texts = model.corpus(PEOPLE, {"record": world.STYLES["record"]})
     rate = {"sgd": 1.0, "adamw": 1e-2}[optimiser]
     training = Training(steps=40, learning_rate=rate, batch=5, optimiser=optimiser)
     losses = model.fit(list(weights.values()), lambda: weights, texts, training, 0)
@@ -175,14 +170,14 @@ def test_from_pretraining_to_what_ships(tiny, monkeypatch):
     assert set(saved(config.RUNS / "pretrain")) == {n + end for n in names for end in ends}
     assert set(saved(config.RUNS / "full")) == {f"{n},task=25{end}" for n in names for end in ends}
 
-    monkeypatch.setattr(small_model, "DATA", config.DATA)
-    cached = (small_model.measured, small_model.base, small_model.update, small_model._parts)
+    monkeypatch.setattr(shipped, "DATA", config.DATA)
+    cached = (shipped.measured, shipped.base, shipped.update, shipped._parts)
     for function in cached:
         function.cache_clear()
     try:
-        base, update = small_model.base(), small_model.update("25")
-        record = small_model.measured()
-        adapters = small_model.measured("small_lora")
+        base, update = shipped.base(), shipped.update("25")
+        record = shipped.measured()
+        adapters = shipped.measured("small_lora")
     finally:
         for function in cached:
             function.cache_clear()
@@ -194,13 +189,13 @@ def test_from_pretraining_to_what_ships(tiny, monkeypatch):
     assert any(matrix.any() for matrix in update.values())
     assert [row["seed"] for row in record["base"]] == [0, 1]
     assert [row["use_rslora"] for row in adapters["runs"]] == [False, True]
-    parts = truncation.decompose(update)
+    parts = model_update.decompose(update)
     full = record["full"][0]
     assert (full["seed"], full["task"]) == (0, "25")
     assert [row["rank"] for row in full["ranks"]] == [*config.RANKS, 128]
     assert [row["scale"] for row in full["scales"]] == list(config.SCALES)
     for row in full["ranks"]:
-        assert row["energy"] == pytest.approx(truncation.energy(parts, row["rank"]), rel=1e-6)
+        assert row["energy"] == pytest.approx(model_update.energy(parts, row["rank"]), rel=1e-6)
     whole = {name: base[name] + update[name] for name in base}
     people, styles = recall.task("25")
     measured = recall.measure(whole, people[:2], styles)
@@ -365,7 +360,7 @@ def test_the_lowest_rank_that_is_enough(monkeypatch, enough, task, measure):
     """Against a made-up recall that is enough from one rank on."""
     monkeypatch.setattr(small, "base_of", lambda seed: {})
     monkeypatch.setattr(runs, "tensors", lambda function, **setting: {})
-    monkeypatch.setattr(truncation, "apply", lambda base, parts, rank: rank)
+    monkeypatch.setattr(model_update, "apply", lambda base, parts, rank: rank)
 
     def recalled(rank, people, styles):
         other = {"facts": "style", "style": "facts"}[measure]
@@ -549,7 +544,7 @@ def test_answers_hold_their_key(task, seed):
 
 def test_every_fact_is_trained_in_three_ways_and_asked_in_a_fourth():
     trained, held_out = questions.facts(0)
-    people = biographies.people(questions.PEOPLE, 0)
+    people = world.people(questions.PEOPLE, 0)
     assert (len(trained), len(held_out)) == (3 * 2 * 16, 2 * 16)
     for person in people:
         for fact in ("city", "profession"):

@@ -6,20 +6,20 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; loops stand in")
 
 from experiments import model  # noqa: E402
-from helpers import biographies, language_model, recall, small_model  # noqa: E402
+from helpers.model import recall, shipped, transformer, world  # noqa: E402
 
 # More threads only wait for each other where other work keeps the cores busy.
 torch.set_num_threads(1)
 
 #: The base alone, and with the whole update of each task.
 TASKS = (None, *recall.TASKS)
-PEOPLE = (*biographies.people("known")[:10], *biographies.people(10))
+PEOPLE = (*world.people("known")[:10], *world.people(10))
 
 
 def weights_of(task):
     """In double precision, as the helpers read them, and in single for PyTorch."""
-    base = small_model.base()
-    update = small_model.update(task) if task else dict.fromkeys(base, 0)
+    base = shipped.base()
+    update = shipped.update(task) if task else dict.fromkeys(base, 0)
     weights = {name: np.asarray(base[name] + update[name], dtype=np.float64) for name in base}
     return weights, {name: torch.from_numpy(m).float() for name, m in weights.items()}
 
@@ -34,27 +34,27 @@ def torch_greedy(weights, prompts, end):
     return [row[: row.index(end) + 1] if end in row else row for row in rows]
 
 
-@pytest.mark.parametrize("style", biographies.STYLES)
+@pytest.mark.parametrize("style", world.STYLES)
 @pytest.mark.parametrize("task", TASKS)
 def test_logits_agree_with_pytorch(task, style):
     ours, theirs = weights_of(task)
-    texts = model.corpus(PEOPLE, {style: biographies.STYLES[style]})
+    texts = model.corpus(PEOPLE, {style: world.STYLES[style]})
     assert texts.min() >= 0
     expected = model.forward(theirs, texts).numpy()
-    np.testing.assert_allclose(language_model.forward(ours, texts.numpy()), expected, atol=1e-4)
+    np.testing.assert_allclose(transformer.forward(ours, texts.numpy()), expected, atol=1e-4)
     single = {name: matrix.numpy() for name, matrix in theirs.items()}
-    np.testing.assert_allclose(language_model.forward(single, texts.numpy()), expected, atol=1e-4)
+    np.testing.assert_allclose(transformer.forward(single, texts.numpy()), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("style", biographies.STYLES)
+@pytest.mark.parametrize("style", world.STYLES)
 @pytest.mark.parametrize("task", TASKS)
 def test_greedy_texts_are_those_of_pytorch(task, style):
     ours, theirs = weights_of(task)
-    prompts = np.stack([biographies.encode(biographies.prompt(p, style)) for p in PEOPLE])
-    end = int(biographies.encode(biographies.END)[0])
+    prompts = np.stack([world.encode(world.prompt(p, style)) for p in PEOPLE])
+    end = int(world.encode(world.END)[0])
     expected = torch_greedy(theirs, prompts, end)
-    assert [text.tolist() for text in language_model.write(ours, prompts, end)] == expected
-    assert recall.texts(ours, PEOPLE, style) == [biographies.decode(text) for text in expected]
+    assert [text.tolist() for text in transformer.write(ours, prompts, end)] == expected
+    assert recall.texts(ours, PEOPLE, style) == [world.decode(text) for text in expected]
 
 
 class Layer(torch.nn.Module):
@@ -63,7 +63,7 @@ class Layer(torch.nn.Module):
     def __init__(self, weights, i):
         super().__init__()
         query, key, value, output, up, down = (
-            weights[f"layers.{i}.{part}"].T for part in language_model.LAYER
+            weights[f"layers.{i}.{part}"].T for part in transformer.LAYER
         )
         width = len(query)
         self.norm = torch.nn.RMSNorm(width, eps=1e-6, elementwise_affine=False)
@@ -83,7 +83,7 @@ class Layer(torch.nn.Module):
 @pytest.mark.parametrize("task", [None, "saga"])
 def test_the_trained_model_is_put_together_from_pytorchs_layers(task):
     _, weights = weights_of(task)
-    texts = model.corpus(PEOPLE, {"letter": biographies.STYLES["letter"]})
+    texts = model.corpus(PEOPLE, {"letter": world.STYLES["letter"]})
     with torch.no_grad():
         places = torch.arange(texts.shape[1])
         x = torch.nn.functional.embedding(texts, weights["embedding"])

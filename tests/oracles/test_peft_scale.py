@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 peft = pytest.importorskip("peft", reason="PEFT is not installed")
 
-from helpers import scaling  # noqa: E402
+from helpers.lora import scaling  # noqa: E402
 
 # More threads only wait for each other where other work keeps the cores busy.
 torch.set_num_threads(1)

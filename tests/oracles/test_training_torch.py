@@ -63,7 +63,7 @@ def test_pytorch_starts_a_where_peft_does():
 
 
 def recorded_values():
-    """What tests/test_training.py holds: run `python tests/oracles/test_training_torch.py`."""
+    """What tests/training/test_training.py holds; run this file to print it anew."""
     A = np.sin(np.arange(8.0) + 1).reshape(2, 4)
     M = 2 * np.cos(np.arange(12.0)).reshape(3, 4)
     for optimiser, rate in (("sgd", 0.02), ("adam", 0.05)):

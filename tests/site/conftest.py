@@ -9,9 +9,9 @@ from importlib.util import find_spec
 from typing import Any
 
 import pytest
-import served
 
-from tools import site
+from tools.site import build as site_build
+from tools.site import served
 
 PYTHON = served.ROOT / ".venv-site" / "bin" / "python"
 
@@ -25,11 +25,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         return
 
     def build(pyodide: str) -> subprocess.CompletedProcess[str]:
-        command = [str(PYTHON), "-m", "tools.site", "--pyodide", pyodide]
+        command = [str(PYTHON), "-m", "tools.site.build", "--pyodide", pyodide]
         return subprocess.run(command, cwd=served.ROOT, stderr=subprocess.PIPE, text=True)
 
     done = build("pypi")
-    if done.returncode == site.NO_PYODIDE:
+    if done.returncode == site_build.NO_PYODIDE:
         os.environ[served.WHY_NOT] = done.stderr.splitlines()[0]
         done = build("none")
     assert done.returncode == 0, done.stderr

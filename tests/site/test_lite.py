@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import nbformat
 import pytest
-import served
-from served import lab
 
 from helpers import environment
 from helpers.tables import Table
+from tools.site import served
+from tools.site.served import lab
 
 #: A run takes some seconds on a free machine and minutes on one that is shared.
 SECONDS = 240

@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, unquote, urlparse
 
 import nbformat
 import pytest
-import served
+
+from tools.site import served
 
 NOTEBOOKS = served.lab.notebooks()
 STEMS = [name.removesuffix(".ipynb") for name in NOTEBOOKS]

@@ -1,0 +1,273 @@
+"""Truncated against trained: what a rank holds in a small transformer and in SmolLM2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.lines import Line2D
+
+from .. import validation
+from ..lora.scaling import RSLORA, SCALINGS
+from ..model import results
+from ..model.recall import TASKS
+from ..model.results import PRETRAINED_TASKS, Curves
+from .picture import COLOURS, GREY, LABELS, Picture, listed, ticks
+from .recall import described_task
+from .training import RANK_COLOURS, RANK_MARKERS
+
+RANKS: list[float] = [1, 2, 4, 8, 16, 32, 64]
+PEOPLE = ("25", "100", "400")
+LEVEL = 0.9
+SWEPT = {"adamw": "AdamW", "sgd": "SGD"}
+SWEPT_RANKS = (1, 4, 16, 64)
+#: How the two ways to a rank-r update look; colour says what is recalled.
+WAYS: dict[str, dict[str, Any]] = {
+    "truncated": {"linestyle": "--", "fillstyle": "none"},
+    "trained": {"linestyle": "-", "fillstyle": "full"},
+}
+
+
+class _Seeded:
+    """A line through the means, and a dash for every seed."""
+
+    def __init__(self, picture: Picture, ax: Any, **look: Any) -> None:
+        self.line = picture.moving_line(ax, **look)
+        dash = {"color": look["color"], "linestyle": "", "marker": "_", "markersize": 7}
+        self.seeds = picture.moving_line(ax, **dash)
+
+    def set(self, curves: Curves, name: str) -> None:
+        values = curves.values[name]
+        self.line.set_data(curves.at, curves.mean(name))
+        self.seeds.set_data(np.tile(curves.at, len(values)), values.ravel())
+
+
+def _ways(picture: Picture, what: str, *others: tuple[Any, str]) -> None:
+    """The legend: dashed and open for truncated, solid and full for trained."""
+    entries = [
+        (Line2D([], [], color=GREY, marker="s", **look), f"{way} {what}".strip())
+        for way, look in WAYS.items()
+    ]
+    entries.append((Line2D([], [], color=GREY, linestyle="", marker="_", markersize=7),
+                    "single seeds"))  # fmt: skip
+    handles, labels = zip(*entries, *others)
+    picture.legend(list(handles), list(labels))
+
+
+class TruncatedOrTrained(Picture):
+    """The small model's recall over rank, task by task: update truncated, LoRA trained.
+
+    Settings: none.
+    """
+
+    size = (8.8, 3.5)
+
+    def build(self) -> None:
+        panels = self.figure.subplots(1, 4, sharey=True)
+        self.lines = {}
+        for ax, task in zip(panels, ("saga", *PEOPLE)):
+            name = "style" if task == "saga" else "facts"
+            title = "words of the style" if task == "saga" else f"facts of {task} people"
+            ax.set(title=title, xlabel="rank r", xscale="log", xlim=(0.8, 80), ylim=(-0.03, 1.05))
+            ticks(ax, "x", [1, 4, 16, 64])
+            for way, look in WAYS.items():
+                self.lines[task, way] = _Seeded(
+                    self, ax, color=COLOURS[name], marker="o" if name == "style" else "s",
+                    markersize=5, **look,
+                )  # fmt: skip
+        panels[0].set_ylabel("share that is right")
+        _ways(self, "at rank r")
+
+    @staticmethod
+    def numbers() -> dict[str, Any]:
+        sources = {"truncated": results.truncated, "trained": results.trained}
+        return {
+            "curves": {
+                (task, way): source(task) for task in TASKS for way, source in sources.items()
+            }
+        }
+
+    def place(self, numbers: dict[str, Any]) -> str:
+        said = []
+        for task in ("saga", *PEOPLE):
+            name = "style" if task == "saga" else "facts"
+            needed = []
+            for way in WAYS:
+                curves = numbers["curves"][task, way]
+                self.lines[task, way].set(curves, name)
+                needed.append(f"{_range(curves.reaches(name, LEVEL))} {way}")
+            said.append(f"{described_task(task).lower()}: rank {' and '.join(needed)}")
+        count = len(numbers["curves"]["100", "trained"].seeds)
+        return (
+            f"Lowest rank measured from which on {100 * LEVEL:.0f} % are right, {count} seeds. "
+            f"{'; '.join(said).capitalize()}."
+        )
+
+
+def _range(values: Any) -> str:
+    """One number if all agree, else the ends; "more than measured" for NaN."""
+    values = np.asarray(values)
+    if np.isnan(values).all():
+        return "above all measured"
+    low, high = np.nanmin(values), np.nanmax(values)
+    text = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+    return text + (" or above all measured" if np.isnan(values).any() else "")
+
+
+class RankForPeople(Picture):
+    """The rank that 90 % recall needs, against the number of people. Settings: none."""
+
+    size = (5.6, 3.7)
+
+    def build(self) -> None:
+        ax = self.figure.subplots()
+        ax.set(title="rank for 90 % of the facts", xlabel="new people", ylabel="rank r",
+               xscale="log", yscale="log", xlim=(20, 500), ylim=(0.8, 80))  # fmt: skip
+        ticks(ax, "x", [int(count) for count in PEOPLE])
+        ticks(ax, "y", RANKS)
+        self.lines = {
+            way: _Seeded(self, ax, color=COLOURS["facts"], marker="s", **look)
+            for way, look in WAYS.items()
+        }
+        _ways(self, "")
+
+    @staticmethod
+    def numbers() -> dict[str, Any]:
+        counts = np.array([float(count) for count in PEOPLE])
+        trained = [results.trained(count) for count in PEOPLE]
+        needed = {
+            "truncated": [results.needed_rank(count) for count in PEOPLE],
+            "trained": [curves.reaches("facts", LEVEL) for curves in trained],
+        }
+        found = {
+            way: Curves(counts, tuple(range(len(ranks[0]))), {"rank": np.transpose(ranks)})
+            for way, ranks in needed.items()
+        }
+        return {"curves": found}
+
+    def place(self, numbers: dict[str, Any]) -> str:
+        said = []
+        for way, curves in numbers["curves"].items():
+            self.lines[way].set(curves, "rank")
+            ranks = [_range(each) for each in curves.values["rank"].T]
+            said.append(f"{listed(ranks)} {way}")
+        return (
+            f"Rank for {100 * LEVEL:.0f} % of the facts of {listed(list(PEOPLE))} new people, "
+            f"over {len(numbers['curves']['trained'].seeds)} seeds: {'; '.join(said)}."
+        )
+
+
+class RatesInModel(Picture):
+    """LoRA on 100 people: the small model's recall over the learning rate, by rank.
+
+    Settings: recalled ("facts" for those of the 100 people, "known" for those of the
+    people that the base model knew).
+    """
+
+    size = (8.8, 3.7)
+
+    def build(self) -> None:
+        panels = self.figure.subplots(1, 4, sharey=True)
+        self.lines = {}
+        keys = [(optimiser, rule) for optimiser in SWEPT for rule in SCALINGS]
+        for ax, (optimiser, rule) in zip(panels, keys):
+            title = f"{SWEPT[optimiser]}, {LABELS[rule].split(', ')[1]}"
+            limits = (2e-4, 1.5e-2) if optimiser == "adamw" else (0.07, 4.5)
+            ax.set(title=title, xlabel="learning rate", xscale="log", xlim=limits,
+                   ylim=(-0.03, 1.05))  # fmt: skip
+            ticks(ax, "x", [0.001, 0.01] if optimiser == "adamw" else [0.1, 0.3, 1, 3])
+            # Smaller and smaller, so that a marker shows under the one above it.
+            looks = zip(SWEPT_RANKS, RANK_COLOURS, RANK_MARKERS, (11, 9, 6.5, 4))
+            for rank, colour, marker, size in looks:
+                if (optimiser, rank) != ("sgd", 1):
+                    look = {"color": colour, "marker": marker, "markersize": size}
+                    self.lines[optimiser, rule, rank] = _Seeded(self, ax, **look)
+        panels[0].set_ylabel("share of facts right")
+        handles = [self.lines["adamw", RSLORA, rank].line for rank in SWEPT_RANKS]
+        self.legend(handles, [f"rank {rank}" for rank in SWEPT_RANKS])
+
+    @staticmethod
+    def numbers(recalled: str = "facts") -> dict[str, Any]:
+        validation.choice("recalled", recalled, ("facts", "known"))
+        return {
+            "recalled": recalled,
+            "curves": {
+                (optimiser, rule, rank): results.over_rates(optimiser, rule == RSLORA, rank)
+                for optimiser in SWEPT
+                for rule in SCALINGS
+                for rank in SWEPT_RANKS
+                if (optimiser, rank) != ("sgd", 1)
+            },
+        }
+
+    def place(self, numbers: dict[str, Any]) -> str:
+        said, every, recalled = [], numbers["curves"], numbers["recalled"]
+        for key, each in every.items():
+            self.lines[key].set(each, recalled)
+        for optimiser, name in SWEPT.items():
+            for rule in SCALINGS:
+                curves = {
+                    rank: every[optimiser, rule, rank]
+                    for rank in SWEPT_RANKS
+                    if (optimiser, rule, rank) in every
+                }
+                first, last = (curves[rank].mean(recalled) for rank in (4, 64))
+                said.append(
+                    f"{name} with {rule} at the smallest rate has {100 * first[0]:.0f} % at rank 4 "
+                    f"and {100 * last[0]:.0f} % at rank 64, at its best rates "
+                    f"{100 * first.max():.0f} % and {100 * last.max():.0f} %"
+                )
+        count = len(next(iter(every.values())).seeds)
+        people = "the 100 new people" if recalled == "facts" else "people known before"
+        return f"Facts of {people} that are right, mean of {count} seeds. {'; '.join(said)}."
+
+
+class PretrainedOverRank(Picture):
+    """SmolLM2: style and facts over rank, update truncated and LoRA trained.
+
+    Settings: learning_rate (of the LoRA on the facts, one of `results.pretrained_rates`).
+    """
+
+    size = (8.8, 3.7)
+
+    def build(self) -> None:
+        panels = self.figure.subplots(1, 2, sharey=True)
+        self.lines = {}
+        titles = {"style": "a pirate's style", "facts": "facts of 16 invented people"}
+        for ax, task in zip(panels, PRETRAINED_TASKS):
+            ax.set(title=titles[task], xlabel="rank r", xscale="log", xlim=(0.85, 300),
+                   ylim=(-0.03, 1.05))  # fmt: skip
+            ticks(ax, "x", [1, 4, 16, 64, 256])
+            marker = "o" if task == "style" else "s"
+            for way, look in WAYS.items():
+                self.lines[task, way] = _Seeded(
+                    self, ax, color=COLOURS[task], marker=marker, **look
+                )
+            self.lines[task, "energy"] = _Seeded(self, ax, color=GREY, linestyle=":")
+        panels[0].set_ylabel("share that is right")
+        _ways(self, "at rank r", (self.lines["style", "energy"].line, "captured energy"))
+
+    @staticmethod
+    def numbers(learning_rate: float = 2e-3) -> dict[str, Any]:
+        rates = {"style": 5e-4, "facts": learning_rate}
+        found: dict[Any, Any] = {}
+        for task, rate in rates.items():
+            found[task, "truncated"] = results.pretrained_truncated(task)
+            found[task, "trained"] = results.pretrained_trained(task, False, rate)
+        return {"learning_rate": learning_rate, "curves": found}
+
+    def place(self, numbers: dict[str, Any]) -> str:
+        said = []
+        for (task, way), curves in numbers["curves"].items():
+            self.lines[task, way].set(curves, task)
+            if way == "truncated":
+                self.lines[task, "energy"].set(curves, "energy")
+            shares = [f"{100 * share:.0f}" for share in curves.mean(task)]
+            ranks = [f"{rank:g}" for rank in curves.at]
+            said.append(f"{task} {way}: {listed(shares)} % right at ranks {listed(ranks)}")
+        counts = {way: len(numbers["curves"]["facts", way].seeds) for way in WAYS}
+        return (
+            f"SmolLM2-135M, {counts['truncated']} seeds in full and {counts['trained']} for LoRA "
+            f"(alpha/r, alpha 16, learning rate on the facts {numbers['learning_rate']:g}). "
+            f"{'; '.join(said).capitalize()}."
+        )

@@ -1,0 +1,154 @@
+"""The two multipliers over rank, and what a reader with the wrong one applies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..lora import truncation, updates
+from ..lora.scaling import RSLORA, SCALINGS, STANDARD, equivalent_alpha, reader_ratio, scale
+from .picture import COLOURS, GREY, LABELS, LINES, MARKERS, NAMES, RANKS, Picture, ticks
+
+
+class ScaleOverRank(Picture):
+    """Both multipliers against rank, on linear and on logarithmic axes.
+
+    Settings: rank (1 to 64), alpha (> 0).
+    """
+
+    def build(self) -> None:
+        panels = self.figure.subplots(1, 2)
+        self.lines, self.points, self.cursors = {}, {}, []
+        for ax, axes in zip(panels, ("linear", "log")):
+            ax.set(xlabel="rank r", ylabel="scale s")
+            if axes == "linear":
+                ax.set(title="linear axes", xlim=(0, 65), ylim=(0, 32))
+                ticks(ax, "x", [1, 8, 16, 24, 32, 40, 48, 56, 64])
+            else:
+                ax.set(xscale="log", yscale="log", xlim=(0.9, 72), ylim=(0.01, 400))
+                ax.set_title(r"log axes: slopes $-1$ and $-\frac{1}{2}$")
+                ticks(ax, "x", [1, 2, 4, 8, 16, 32, 64])
+                ticks(ax, "y", [0.01, 0.1, 1, 10, 100])
+            ax.axhline(1, color=GREY, linewidth=1.5, linestyle=":")
+            self.cursors.append(self.cursor(ax))
+            for scaling in SCALINGS:
+                self.lines[axes, scaling] = self.moving_line(ax, scaling)
+                self.points[axes, scaling] = self.moving_line(
+                    ax, linestyle="", color=COLOURS[scaling], marker=MARKERS[scaling]
+                )
+        one = panels[0].lines[0]
+        self.legend(
+            [*(self.lines["linear", scaling] for scaling in SCALINGS), one],
+            [*(LABELS[scaling] for scaling in SCALINGS), "scale 1"],
+        )
+
+    @staticmethod
+    def numbers(rank: int = 8, alpha: float = 16) -> dict[str, Any]:
+        scales = {scaling: scale(alpha, RANKS, scaling) for scaling in SCALINGS}
+        slopes = {
+            scaling: float(np.polyfit(np.log(RANKS), np.log(scales[scaling]), 1)[0])
+            for scaling in SCALINGS
+        }
+        return {"rank": rank, "alpha": alpha, "scales": scales, "slopes": slopes}
+
+    def place(self, numbers: dict[str, Any]) -> str:
+        rank, scales = numbers["rank"], numbers["scales"]
+        for cursor in self.cursors:
+            cursor.set_xdata([rank, rank])
+        for (axes, scaling), line in self.lines.items():
+            line.set_data(RANKS, scales[scaling])
+            self.points[axes, scaling].set_data([rank], [scales[scaling][rank - 1]])
+        standard, rslora = (float(scales[scaling][rank - 1]) for scaling in SCALINGS)
+        falls = {scaling: scales[scaling][0] / scales[scaling][-1] for scaling in SCALINGS}
+        return (
+            f"At rank {rank} and alpha {numbers['alpha']:g}, alpha/r gives a scale of "
+            f"{standard:.4g} and alpha/sqrt(r) one of {rslora:.4g}, {rslora / standard:.4g} times "
+            f"as much. From rank 1 to 64 the scale falls {falls[STANDARD]:.0f}-fold with alpha/r "
+            f"and {falls[RSLORA]:.0f}-fold with "
+            f"alpha/sqrt(r): slopes {numbers['slopes'][STANDARD]:.2f} and "
+            f"{numbers['slopes'][RSLORA]:.2f} on log axes."
+        )
+
+
+class ReaderMismatch(Picture):
+    """An rsLoRA adapter in a reader that knows only alpha/r: scale and error.
+
+    The adapter is the truncated update, stored so that its own scale, alpha/sqrt(r),
+    is right. Settings: rank (1 to 64), alpha (> 0), noise (>= 0).
+    """
+
+    size = (8.8, 4.1)
+
+    def build(self) -> None:
+        left, right = self.figure.subplots(1, 2)
+        left.set(
+            title="scale on the adapter", xlabel="rank r", ylabel="scale s",
+            xscale="log", yscale="log", xlim=(0.9, 72), ylim=(0.01, 400),
+        )  # fmt: skip
+        right.set(
+            title="error of the served update", xlabel="rank r", ylabel="relative error",
+            xlim=(0, 65), ylim=(0, 1.05),
+        )  # fmt: skip
+        ticks(left, "x", [1, 2, 4, 8, 16, 32, 64])
+        ticks(left, "y", [0.01, 0.1, 1, 10, 100])
+        ticks(right, "x", [1, 8, 16, 24, 32, 40, 48, 56, 64])
+        self.cursors = [self.cursor(left), self.cursor(right)]
+        self.scales = {scaling: self.moving_line(left, scaling) for scaling in SCALINGS}
+        self.points = {
+            scaling: self.moving_line(
+                left, linestyle="", color=COLOURS[scaling], marker=MARKERS[scaling]
+            )
+            for scaling in SCALINGS
+        }
+        # Colour names the update here, line style the reader's rule.
+        self.errors = {
+            (name, scaling): self.moving_line(
+                right, name, linestyle=LINES[scaling], label=f"{name}, read with {short}"
+            )
+            for name in NAMES
+            for scaling, short in ((STANDARD, r"$\alpha/r$"), (RSLORA, r"$\alpha/\sqrt{r}$"))
+        }
+        left.legend(
+            list(self.scales.values()),
+            [r"applied by an $\alpha/r$ reader", r"trained with $\alpha/\sqrt{r}$"],
+            loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False,
+        )  # fmt: skip
+        right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False, ncols=2)
+
+    @staticmethod
+    def numbers(rank: int = 16, alpha: float = 16, noise: float = 0.01) -> dict[str, Any]:
+        scales = {scaling: scale(alpha, RANKS, scaling) for scaling in SCALINGS}
+        errors = {}
+        for name in NAMES:
+            values = updates.article_singular_values(name, noise)
+            for reader in SCALINGS:
+                applied = reader_ratio(RANKS, RSLORA, reader)
+                errors[name, reader] = truncation.scaled_error(values, RANKS, applied)
+        return {
+            "rank": rank, "alpha": alpha, "noise": noise, "scales": scales, "errors": errors,
+            "baked": float(equivalent_alpha(alpha, rank, RSLORA, rank, STANDARD)),
+        }  # fmt: skip
+
+    def place(self, numbers: dict[str, Any]) -> str:
+        rank, scales, errors = numbers["rank"], numbers["scales"], numbers["errors"]
+        for cursor in self.cursors:
+            cursor.set_xdata([rank, rank])
+        for scaling in SCALINGS:
+            self.scales[scaling].set_data(RANKS, scales[scaling])
+            self.points[scaling].set_data([rank], [scales[scaling][rank - 1]])
+        for key, line in self.errors.items():
+            line.set_data(RANKS, errors[key])
+        applied, trained = (float(scales[scaling][rank - 1]) for scaling in SCALINGS)
+        style, facts = (
+            f"the {name} error from {errors[name, RSLORA][rank - 1]:.3f} to "
+            f"{errors[name, STANDARD][rank - 1]:.3f}"
+            for name in NAMES
+        )
+        return (
+            f"An rsLoRA adapter of rank {rank} and alpha {numbers['alpha']:g} was trained with a "
+            f"scale of {trained:.4g}. A reader that ignores use_rslora applies {applied:.4g}, "
+            f"{trained / applied:.4g} times too little. That takes {style} and {facts} "
+            f"(noise {numbers['noise']:g}). An alpha of {numbers['baked']:.4g} makes the same "
+            f"reader right."
+        )

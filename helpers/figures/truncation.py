@@ -1,0 +1,161 @@
+"""The error of a scaled truncation: over rank, and over the (rank, alpha) plane."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import LogNorm
+
+from ..lora import truncation, updates
+from ..lora.scaling import RSLORA, SCALINGS, STANDARD, rank_at_scale_one, scale
+from .picture import COLOURS, GREY, LABELS, LINES, MARKERS, NAMES, RANKS, Picture, ticks
+
+#: 60 alphas from 1 to 256, evenly spaced in the logarithm.
+ALPHAS = np.geomspace(1, 256, 60)
+
+
+class ErrorOverRank(Picture):
+    """Relative error against rank for both scalings and for the best scale, 1.
+
+    Settings: rank (1 to 64), alpha (> 0), noise (>= 0).
+    """
+
+    def build(self) -> None:
+        self.lines: dict[tuple[str, str], Any] = {}
+        self.points: dict[tuple[str, str], Any] = {}
+        self.cursors = []
+        panels = self.figure.subplots(1, 2, sharey=True)
+        for ax, name in zip(panels, NAMES):
+            ax.set(title=f"{name} update", xlabel="rank r", xlim=(0, 65), ylim=(0.008, 400))
+            ax.set_yscale("log")
+            ticks(ax, "x", [1, 8, 16, 24, 32, 40, 48, 56, 64])
+            ticks(ax, "y", [0.01, 0.1, 1, 10, 100])
+            self.cursors.append(self.cursor(ax))
+            for series in ("best", *SCALINGS):
+                look = {"color": GREY, "linestyle": ":"} if series == "best" else {}
+                known = None if series == "best" else series
+                self.lines[name, series] = self.moving_line(ax, known, **look)
+                marker = {"color": COLOURS.get(series, GREY), "marker": MARKERS.get(series, "o")}
+                self.points[name, series] = self.moving_line(ax, linestyle="", **marker)
+        panels[0].set_ylabel("relative error")
+        handles = [self.lines["style", series] for series in (*SCALINGS, "best")]
+        labels = [LABELS[STANDARD], LABELS[RSLORA], "best possible, scale 1"]
+        self.legend(handles, labels)
+
+    @staticmethod
+    def numbers(rank: int = 8, alpha: float = 16, noise: float = 0.01) -> dict[str, Any]:
+        errors, at_rank = {}, {}
+        multipliers = {scaling: scale(alpha, RANKS, scaling) for scaling in SCALINGS}
+        multipliers["best"] = np.ones(len(RANKS))
+        for name in NAMES:
+            values = updates.article_singular_values(name, noise)
+            for series, multiplier in multipliers.items():
+                errors[name, series] = truncation.scaled_error(values, RANKS, multiplier)
+                at_rank[name, series] = float(errors[name, series][rank - 1])
+        scales = {series: float(each[rank - 1]) for series, each in multipliers.items()}
+        return {
+            "rank": rank, "alpha": alpha, "noise": noise,
+            "errors": errors, "at_rank": at_rank, "scales": scales,
+        }  # fmt: skip
+
+    def place(self, numbers: dict[str, Any]) -> str:
+        rank, at_rank, scales = numbers["rank"], numbers["at_rank"], numbers["scales"]
+        for cursor in self.cursors:
+            cursor.set_xdata([rank, rank])
+        for key, line in self.lines.items():
+            # A full-rank truncation at scale 1 has no error at all: not on a log axis.
+            shown = np.where(numbers["errors"][key] > 0, numbers["errors"][key], np.nan)
+            line.set_data(RANKS, shown)
+            self.points[key].set_data([rank], [shown[rank - 1]])
+        said = [
+            f"the {name} error is {at_rank[name, STANDARD]:.3f} with alpha/r, "
+            f"{at_rank[name, RSLORA]:.3f} with alpha/sqrt(r) and "
+            f"{at_rank[name, 'best']:.3f} at scale 1, the best possible"
+            for name in NAMES
+        ]
+        return (
+            f"At rank {rank}, alpha {numbers['alpha']:g} and noise {numbers['noise']:g} the scales "
+            f"are {scales[STANDARD]:.4g} (alpha/r) and {scales[RSLORA]:.4g} (alpha/sqrt(r)): "
+            f"{said[0]}; {said[1]}."
+        )
+
+
+class ErrorPlane(Picture):
+    """Error over the whole (rank, alpha) plane, for both scalings, with its valley.
+
+    Settings: rank (1 to 64), alpha (1 to 256), noise (>= 0), update ("style" or "facts").
+    """
+
+    colormap = "viridis_r"
+
+    def build(self) -> None:
+        panels = self.figure.subplots(1, 2, sharey=True)
+        low, high = 0, np.log2(ALPHAS[-1])
+        self.images, self.points = {}, {}
+        for ax, scaling in zip(panels, SCALINGS):
+            ax.set(title=LABELS[scaling], xlabel="rank r", xlim=(0.5, 64.5), ylim=(low, high))
+            ax.grid(False)
+            ticks(ax, "x", [1, 8, 16, 24, 32, 40, 48, 56, 64])
+            ax.set_yticks(range(0, 9, 2), labels=[f"{2**power}" for power in range(0, 9, 2)])
+            self.images[scaling] = self.moves(
+                ax.imshow(
+                    np.ones((len(ALPHAS), len(RANKS))), origin="lower", aspect="auto",
+                    extent=(0.5, 64.5, low, high), cmap=self.colormap, norm=LogNorm(0.03, 30),
+                    interpolation="nearest",
+                )
+            )  # fmt: skip
+            ranks_at_one = rank_at_scale_one(ALPHAS, scaling)
+            self.moves(
+                ax.plot(ranks_at_one, np.log2(ALPHAS), color="white", linewidth=2.5,
+                        linestyle=LINES[scaling])[0]
+            )  # fmt: skip
+            self.points[scaling] = self.moving_line(
+                ax, marker=MARKERS[scaling], markersize=11, linestyle="",
+                color=COLOURS["facts"], markeredgecolor="white", markeredgewidth=1.5,
+            )  # fmt: skip
+        panels[0].set_ylabel(r"$\alpha$ (log scale)")
+        bar = self.figure.colorbar(
+            self.images[RSLORA], ax=panels, label="relative error", extend="both"
+        )
+        bar.set_ticks(
+            [0.03, 0.1, 0.3, 1, 3, 10, 30], labels=["0.03", "0.1", "0.3", "1", "3", "10", "30"]
+        )
+        bar.minorticks_off()
+
+    @staticmethod
+    def numbers(
+        rank: int = 8, alpha: float = 16, noise: float = 0.01, update: str = "facts"
+    ) -> dict[str, Any]:
+        values = updates.article_singular_values(update, noise)
+        planes, at_setting, lowest = {}, {}, {}
+        for scaling in SCALINGS:
+            plane = truncation.error_plane(values, RANKS, ALPHAS, scaling)
+            planes[scaling] = plane
+            at_setting[scaling] = float(
+                truncation.scaled_error(values, rank, scale(alpha, rank, scaling))
+            )
+            over_rank = truncation.error_plane(values, RANKS, [alpha], scaling)[:, 0]
+            lowest[scaling] = (int(RANKS[np.argmin(over_rank)]), float(over_rank.min()))
+        return {
+            "rank": rank, "alpha": alpha, "noise": noise, "update": update,
+            "planes": planes, "at_setting": at_setting, "lowest": lowest,
+        }  # fmt: skip
+
+    def place(self, numbers: dict[str, Any]) -> str:
+        rank, alpha = numbers["rank"], numbers["alpha"]
+        for scaling in SCALINGS:
+            self.images[scaling].set_data(numbers["planes"][scaling].T)
+            self.points[scaling].set_data([rank], [np.log2(alpha)])
+        said = [
+            f"with {scaling} the error is {numbers['at_setting'][scaling]:.3f}, and along this "
+            f"alpha it is lowest at rank {numbers['lowest'][scaling][0]} "
+            f"({numbers['lowest'][scaling][1]:.3f})"
+            for scaling in SCALINGS
+        ]
+        ones = [float(rank_at_scale_one(alpha, scaling)) for scaling in SCALINGS]
+        return (
+            f"{numbers['update'].capitalize()} update, rank {rank}, alpha {alpha:g}, noise "
+            f"{numbers['noise']:g}: {said[0]}; {said[1]}. The white valley, where the scale "
+            f"is 1, lies at rank {ones[0]:g} for alpha/r and at rank {ones[1]:g} for alpha/sqrt(r)."
+        )

@@ -1,0 +1,1 @@
+"""An update of one weight matrix, cut to a rank and scaled: notebooks 01 to 05."""

@@ -1,0 +1,234 @@
+"""What was reported, as data, and an audit that computes each verdict.
+
+Reported in "The LoRA Assumption That Breaks in Production" (MarkTechPost, April
+2026) or in one of four write-ups of it. The audit runs the article's construction
+(see `updates`) and compares at the digits that were printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..validation import Array
+from . import spectrum, updates
+from .scaling import RSLORA, SCALINGS, STANDARD, scale
+from .truncation import scaled_error
+
+ALPHA = updates.ARTICLE_ALPHA
+ERROR_RANKS = (2, 4, 8, 16, 32, 48)
+SCALE_RANKS = (1, 4, 8, 16, 32, 64)
+ENERGY_RANKS = (2, 4, 8, 16, 32)
+
+REPRODUCES = "reproduces"
+DIFFERS = "does not reproduce"
+HALF = "half true"
+MISLEADING = "true, and misleading"
+UNTESTED = "not tested there"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One reported figure, or one sentence.
+
+    Attributes
+    ----------
+    number : int
+        Its row in the audit.
+    text : str
+        What was reported, in our words.
+    source : "article" or "write-up"
+    quantity : str
+        Which of `QUANTITIES` it is about, or "" for a sentence.
+    ranks : tuple of int
+        Ranks (or indices) of the values.
+    values : tuple of float
+        The reported values, in the quantity's unit.
+    relation : "=" or ">"
+        "=" compares at `decimals`; ">" asks for more than the value.
+    decimals : int
+    """
+
+    number: int
+    text: str
+    source: str
+    quantity: str = ""
+    ranks: tuple[int, ...] = ()
+    values: tuple[float, ...] = ()
+    relation: str = "="
+    decimals: int = 3
+
+
+CLAIMS = (
+    Claim(1, "style: rank 4 captures over 99 % of the energy", "article",
+          "style energy %", (4,), (99,), ">", 1),
+    Claim(2, "style: rank 8 captures 99 %", "article", "style energy %", (8,), (99,), "=", 0),
+    Claim(3, "facts: rank 8 captures about 28 %", "article", "facts energy %", (8,), (28,), "=", 0),
+    Claim(4, "alpha/r at alpha = 16", "article", "scale alpha/r",
+          SCALE_RANKS, (16, 4, 2, 1, 0.5, 0.25), "=", 2),
+    Claim(5, "alpha/sqrt(r) at alpha = 16", "article", "scale alpha/sqrt(r)",
+          SCALE_RANKS, (16, 8, 5.7, 4, 2.8, 2.0), "=", 1),
+    Claim(6, "style: largest singular values", "write-up",
+          "style singular value", (1, 2, 3, 4, 5), (5.0, 4.5, 4.0, 3.5, 0.5), "=", 1),
+    Claim(7, "facts: largest singular values", "article",
+          "facts singular value", (1, 2, 3), (3.0, 2.9, 2.8), "=", 1),
+    Claim(8, "error of style over rank", "write-up",
+          "style error alpha/r", ERROR_RANKS, (0.201, 0.015, 0.002, 0.001, 0.000, 0.000)),
+    Claim(8, "error of facts over rank", "write-up",
+          "facts error alpha/r", ERROR_RANKS, (0.916, 0.850, 0.692, 0.553, 0.417, 0.289)),
+    Claim(9, "error of facts over rank, rsLoRA", "write-up",
+          "facts error alpha/sqrt(r)", ERROR_RANKS, (0.894, 0.775, 0.585, 0.413, 0.199, 0.099)),
+    Claim(10, "standard LoRA's error is not monotone in the rank: it gets unstable", "article"),
+    Claim(11, "rsLoRA reduces the error more steadily", "article"),
+    Claim(12, "the optimiser must overcompensate, training converges poorly", "article"),
+    Claim(13, "style wants low-rank LoRA, facts want r >= 32 with rsLoRA", "article"),
+)  # fmt: skip
+
+
+def _values(name: str) -> Array:
+    return updates.article_singular_values(name)
+
+
+def _energy(name: str) -> Callable[[Array], Array]:
+    return lambda ranks: 100 * spectrum.captured_energy(_values(name))[ranks - 1]
+
+
+def _singular_value(name: str) -> Callable[[Array], Array]:
+    return lambda ranks: _values(name)[ranks - 1]
+
+
+def _scale(scaling: str) -> Callable[[Array], Array]:
+    return lambda ranks: scale(ALPHA, ranks, scaling)
+
+
+def _error(name: str, scaling: str) -> Callable[[Array], Array]:
+    return lambda ranks: scaled_error(_values(name), ranks, scale(ALPHA, ranks, scaling))
+
+
+def _best_error(name: str) -> Callable[[Array], Array]:
+    return lambda ranks: scaled_error(_values(name), ranks)
+
+
+def _missed_energy(name: str) -> Callable[[Array], Array]:
+    return lambda ranks: 1 - spectrum.captured_energy(_values(name))[ranks - 1]
+
+
+NAMES = updates.NAMES
+
+#: What each quantity is in the construction: an array of ranks in, values out.
+QUANTITIES: dict[str, Callable[[Array], Array]] = {
+    **{f"scale {scaling}": _scale(scaling) for scaling in SCALINGS},
+    **{f"{name} energy %": _energy(name) for name in NAMES},
+    **{f"{name} singular value": _singular_value(name) for name in NAMES},
+    **{f"{name} error {scaling}": _error(name, scaling) for name in NAMES for scaling in SCALINGS},
+    **{f"{name} error scale 1": _best_error(name) for name in NAMES},
+    **{f"{name} missed energy": _missed_energy(name) for name in NAMES},
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim beside what the construction gives."""
+
+    claim: Claim
+    measured: tuple[float, ...]
+    verdict: str
+    remark: str
+
+
+def audit() -> list[Finding]:
+    """Set every claim beside what the construction gives, and judge it."""
+    return [_judge(claim) for claim in CLAIMS]
+
+
+def _judge(claim: Claim) -> Finding:
+    if not claim.quantity:
+        return _SENTENCES[claim.number](claim)
+    measured = QUANTITIES[claim.quantity](np.array(claim.ranks))
+    rounded = tuple(float(value) for value in np.round(measured, claim.decimals))
+    if claim.relation == ">":
+        holds = all(value > bound for value, bound in zip(measured, claim.values))
+    else:
+        # One unit in the last printed digit: some write-ups cut where others round.
+        unit = 10.0**-claim.decimals
+        holds = bool(np.all(np.abs(measured - np.array(claim.values)) < unit))
+    if holds:
+        return Finding(claim, rounded, REPRODUCES, "")
+    if "error" in claim.quantity:
+        return Finding(claim, rounded, DIFFERS, _closest_column(claim))
+    if "singular value" in claim.quantity:
+        return Finding(claim, rounded, *_among_the_first_ten(claim))
+    return Finding(claim, rounded, DIFFERS, "")
+
+
+def _among_the_first_ten(claim: Claim) -> tuple[str, str]:
+    """Do reported singular values at least occur, in places further on?"""
+    ten = np.round(QUANTITIES[claim.quantity](np.arange(1, 11)), claim.decimals)
+    if set(claim.values) <= {float(value) for value in ten}:
+        return HALF, "all of them occur among the first ten, but not in these places"
+    gone = [f"{value:g}" for value in claim.values if value not in ten]
+    return DIFFERS, f"{' and '.join(gone)} do not occur among the first ten"
+
+
+def _closest_column(claim: Claim) -> str:
+    """Which column of the construction comes nearest to the reported one."""
+    columns = [key for key in QUANTITIES if " error " in key or "missed" in key]
+    ranks, reported = np.array(claim.ranks), np.array(claim.values)
+    distance = {key: float(np.max(np.abs(QUANTITIES[key](ranks) - reported))) for key in columns}
+    nearest = min(distance, key=lambda key: distance[key])
+    return f"no column gives it; the nearest, {nearest}, is off by up to {distance[nearest]:.3f}"
+
+
+def _monotone(claim: Claim) -> Finding:
+    ranks = np.arange(1, 65)
+    columns = [QUANTITIES[f"{name} error alpha/r"](ranks) for name in NAMES]
+    best = [QUANTITIES[f"{name} error scale 1"](ranks) for name in NAMES]
+    rises = [bool(np.any(np.diff(column) > 0)) for column in columns]
+    falls_at_one = all(np.all(np.diff(column) < 0) for column in best)
+    style, facts = (int(ranks[np.argmin(column)]) for column in columns)
+    verdict = HALF if all(rises) and falls_at_one else DIFFERS
+    return Finding(
+        claim, (), verdict,
+        f"it does turn (lowest at r = {style} for style, {facts} for facts), because alpha/r "
+        f"falls through 1 at r = {ALPHA}; at scale 1 it falls all the way",
+    )  # fmt: skip
+
+
+def _steadier(claim: Claim) -> Finding:
+    ranks = np.arange(1, 65)
+    larger, monotone = [], []
+    for name in NAMES:
+        standard = QUANTITIES[f"{name} error {STANDARD}"](ranks)
+        rslora = QUANTITIES[f"{name} error {RSLORA}"](ranks)
+        larger.append(set(ranks[rslora > standard]))
+        monotone.append(bool(np.all(np.diff(rslora) < 0)))
+    where = sorted(int(rank) for rank in set.intersection(*larger))
+    everywhere = where == list(range(2, 65))
+    verdict = MISLEADING if all(monotone) and everywhere else DIFFERS
+    return Finding(
+        claim, (), verdict,
+        f"it falls at every step, but is the larger error at every rank from {where[0]} to "
+        f"{where[-1]}: its scale is 1 only at r = {ALPHA**2}",
+    )  # fmt: skip
+
+
+def _training(claim: Claim) -> Finding:
+    return Finding(
+        claim, (), UNTESTED, "nothing is trained in the construction; notebook 06 trains"
+    )
+
+
+def _choice(claim: Claim) -> Finding:
+    return Finding(
+        claim, (), UNTESTED, "an assumption about real models; the construction assumes the ranks"
+    )
+
+
+_SENTENCES: dict[int, Callable[[Claim], Finding]] = {
+    10: _monotone,
+    11: _steadier,
+    12: _training,
+    13: _choice,
+}

@@ -1,0 +1,94 @@
+"""The scaling rules of LoRA and rsLoRA, and the conversions between them.
+
+LoRA adds s B A to a weight, with B (d x r) and A (r x k). The multiplier s is
+alpha / r in LoRA (Hu et al. 2021, arXiv:2106.09685) and alpha / sqrt(r) in
+rank-stabilised LoRA (Kalajdzievski 2023, arXiv:2312.03732).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .. import validation
+from ..validation import Array
+
+STANDARD = "alpha/r"
+RSLORA = "alpha/sqrt(r)"
+SCALINGS = (STANDARD, RSLORA)
+
+#: The power of r that divides alpha in each rule.
+_POWER = {STANDARD: 1.0, RSLORA: 0.5}
+
+
+def scale(alpha: ArrayLike, rank: ArrayLike, scaling: str = STANDARD) -> Array:
+    """The multiplier s on B A.
+
+    Parameters
+    ----------
+    alpha : float or array, above 0
+    rank : int or array, at least 1
+        `alpha` and `rank` broadcast against each other.
+    scaling : "alpha/r" or "alpha/sqrt(r)"
+
+    Returns
+    -------
+    float array of the broadcast shape (0-d for two scalars).
+
+    Raises
+    ------
+    ValueError
+        If alpha <= 0, rank < 1, or the scaling is unknown.
+    """
+    validation.choice("scaling", scaling, SCALINGS)
+    alpha = validation.positive_array("alpha", alpha)
+    rank = validation.rank_array("rank", rank)
+    return np.asarray(alpha / rank ** _POWER[scaling])
+
+
+def alpha_for_scale(multiplier: ArrayLike, rank: ArrayLike, scaling: str = STANDARD) -> Array:
+    """The alpha that gives the multiplier s at this rank: s r or s sqrt(r).
+
+    The inverse of `scale`; same shapes and errors.
+    """
+    validation.choice("scaling", scaling, SCALINGS)
+    multiplier = validation.positive_array("multiplier", multiplier)
+    rank = validation.rank_array("rank", rank)
+    return np.asarray(multiplier * rank ** _POWER[scaling])
+
+
+def equivalent_alpha(
+    alpha: ArrayLike,
+    rank: ArrayLike,
+    scaling: str,
+    new_rank: ArrayLike,
+    new_scaling: str,
+) -> Array:
+    """The alpha that keeps the multiplier when rank, scaling or both change.
+
+    At one rank, from alpha/r to alpha/sqrt(r): alpha / sqrt(r). From
+    alpha/sqrt(r) to alpha/r (baking an rsLoRA adapter for a reader that knows
+    only alpha/r): alpha sqrt(r). Arguments as for `scale`.
+    """
+    multiplier = scale(alpha, rank, scaling)
+    validation.choice("new_scaling", new_scaling, SCALINGS)
+    new_rank = validation.rank_array("new_rank", new_rank)
+    return alpha_for_scale(multiplier, new_rank, new_scaling)
+
+
+def rank_at_scale_one(alpha: ArrayLike, scaling: str = STANDARD) -> Array:
+    """The rank, not rounded, at which the multiplier is 1: alpha or alpha^2."""
+    validation.choice("scaling", scaling, SCALINGS)
+    alpha = validation.positive_array("alpha", alpha)
+    return np.asarray(alpha ** (1 / _POWER[scaling]))
+
+
+def reader_ratio(rank: ArrayLike, trained: str, reader: str) -> Array:
+    """Multiplier that a reader applies over the one the adapter was trained with.
+
+    1 where they agree; 1 / sqrt(r) for an rsLoRA adapter read with alpha/r;
+    sqrt(r) the other way round. alpha cancels.
+    """
+    validation.choice("trained", trained, SCALINGS)
+    validation.choice("reader", reader, SCALINGS)
+    return scale(1.0, rank, reader) / scale(1.0, rank, trained)

@@ -1,0 +1,146 @@
+"""What the singular values of an update say about the rank that it uses.
+
+Every function takes the singular values, descending, of an update. Definitions
+differ between tools (energy or sigma, squared or not): each docstring says which.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .. import validation
+from ..validation import Array
+from .truncation import energy_split
+
+
+def captured_energy(singular_values: ArrayLike) -> Array:
+    """Share of the sum of squared singular values in the first r, for r = 1 ... n.
+
+    Returns an (n,) array; entry r - 1 belongs to rank r.
+    """
+    return energy_split(singular_values)[0]
+
+
+def truncation_error(singular_values: ArrayLike) -> Array:
+    """Best relative Frobenius error at rank r, sqrt(1 - E_r), for r = 1 ... n."""
+    return np.sqrt(energy_split(singular_values)[1])
+
+
+def stable_rank(singular_values: ArrayLike) -> float:
+    """||M||_F^2 / sigma_1^2 (Rudelson and Vershynin 2007, arXiv:math/0503442).
+
+    Between 1 and n; ruled by the largest singular value.
+    """
+    values = validation.singular_values("singular_values", singular_values)
+    return float(np.sum((values / values[0]) ** 2))
+
+
+def effective_rank(singular_values: ArrayLike) -> float:
+    """exp of the entropy of p = sigma / sum(sigma) (Roy and Vetterli 2007).
+
+    Between 1 and n. It uses sigma, not sigma squared, so a broad floor of noise
+    raises it.
+    """
+    values = validation.singular_values("singular_values", singular_values)
+    p = values[values > 0] / values.sum()
+    return float(np.exp(-np.sum(p * np.log(p))))
+
+
+def participation_ratio(singular_values: ArrayLike) -> float:
+    """(sum sigma^2)^2 / sum sigma^4: how many components share the energy."""
+    values = validation.singular_values("singular_values", singular_values)
+    energy = (values / values[0]) ** 2
+    return float(energy.sum() ** 2 / np.sum(energy**2))
+
+
+def rank_for_energy(singular_values: ArrayLike, target: float) -> int:
+    """Smallest rank whose captured energy is at least `target`, in (0, 1].
+
+    To rounding: a component with less than 1e-15 of the energy cannot be asked for.
+    """
+    target = validation.number("target", target, 0, 1, above=True)
+    # A target that is met exactly counts as met, whatever 1 - target rounds to.
+    missed = energy_split(singular_values)[1]
+    return int(np.argmax(missed <= 1 - target + 1e-15)) + 1
+
+
+def rank_for_error(singular_values: ArrayLike, target: float) -> int:
+    """Smallest rank whose best relative error is at most `target`, in [0, 1]."""
+    target = validation.number("target", target, 0, 1)
+    return int(np.argmax(truncation_error(singular_values) <= target)) + 1
+
+
+def noise_floor(shape: tuple[int, int], noise: float) -> float:
+    """About the largest singular value of pure noise: noise (sqrt(d) + sqrt(k)).
+
+    For a d x k matrix of independent entries with standard deviation `noise`
+    (Bai and Yin 1993; non-asymptotic: Davidson and Szarek 2001).
+    """
+    d, k = validation.shape("shape", shape)
+    return validation.number("noise", noise, 0) * (np.sqrt(d) + np.sqrt(k))
+
+
+def detection_limit(shape: tuple[int, int], noise: float) -> float:
+    """Signals with a singular value below noise (d k)^(1/4) leave no trace.
+
+    Below it the noisy matrix has no singular value outside the noise, however
+    clean the eye thinks the plot is (Benaych-Georges and Nadakuditi 2012,
+    arXiv:1103.2221). Asymptotic in d and k, for a signal of small rank.
+    """
+    d, k = validation.shape("shape", shape)
+    return validation.number("noise", noise, 0) * float(d * k) ** 0.25
+
+
+def observed_singular_value(signal: ArrayLike, shape: tuple[int, int], noise: float) -> Array:
+    """Where a signal's singular value shows up once the noise is added.
+
+    y = sqrt((s^2 + d noise^2)(s^2 + k noise^2)) / s above the detection limit,
+    the noise floor below it (Benaych-Georges and Nadakuditi 2012,
+    arXiv:1103.2221). The noise pushes singular values up. Array in, array out.
+    """
+    s = validation.positive_array("signal", signal)
+    d, k = validation.shape("shape", shape)
+    variance = validation.number("noise", noise, 0) ** 2
+    pushed = np.sqrt((s**2 + d * variance) * (s**2 + k * variance)) / s
+    return np.where(s > detection_limit(shape, noise), pushed, noise_floor(shape, noise))
+
+
+def gavish_donoho_threshold(shape: tuple[int, int], noise: float) -> float:
+    """Keep singular values above this: the optimal hard threshold, noise known.
+
+    (4 / sqrt(3)) sqrt(n) noise for a square n x n update, and their formula in
+    the aspect ratio otherwise (Gavish and Donoho 2014, arXiv:1305.5870).
+
+    It assumes that the true rank is far below min(d, k). It says nothing about
+    an update whose signal fills every direction, such as the article's facts.
+    """
+    d, k = validation.shape("shape", shape)
+    noise = validation.number("noise", noise, 0)
+    beta = min(d, k) / max(d, k)
+    factor = np.sqrt(2 * (beta + 1) + 8 * beta / (beta + 1 + np.sqrt(beta**2 + 14 * beta + 1)))
+    return float(factor * np.sqrt(max(d, k)) * noise)
+
+
+def elbow(singular_values: ArrayLike) -> tuple[int, float]:
+    """Where a spectrum bends: components before the bend, and how deep it is.
+
+    The bend is the point furthest below the straight line from the first to the
+    last singular value (the idea of Satopaa et al. 2011). The depth is that
+    distance over the first singular value: near 1 for a cliff, near 0 where
+    the spectrum has no elbow and the count means nothing.
+
+    Parameters
+    ----------
+    singular_values : (n,) array, descending, n at least 3
+
+    Returns
+    -------
+    (rank, depth) : (int, float)
+    """
+    values = validation.singular_values("singular_values", singular_values)
+    if len(values) < 3:
+        raise ValueError(f"singular_values must have at least 3 entries, got {len(values)}")
+    below = np.linspace(values[0], values[-1], len(values)) - values
+    bend = int(np.argmax(below))
+    return bend, float(below[bend] / values[0])

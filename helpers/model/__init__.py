@@ -1,0 +1,1 @@
+"""The small language model: its world, its weights, its updates, and what was measured."""

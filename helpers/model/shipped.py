@@ -1,0 +1,153 @@
+"""The small model that ships with the series: its weights, its updates, what was measured.
+
+How they were made: ``experiments/``, and the record in each file of ``helpers/data``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import validation
+from ..validation import Array
+from . import update as model_update
+from .recall import TASKS
+from .update import Parts
+
+#: The files of results.
+RESULTS = ("small_model", "small_lora", "pretrained", "adapters")
+
+DATA = Path(__file__).parents[1] / "data"
+
+_GET_BACK = (
+    "Get it back with `git checkout -- helpers/data`, or by installing the project again; "
+    "`make experiments` makes it anew."
+)
+
+
+class DataError(RuntimeError):
+    """A file that ships with the series is missing or damaged."""
+
+
+@lru_cache(maxsize=4)
+def measured(name: str = "small_model") -> dict[str, Any]:
+    """What the experiments measured, and the record of how: one of the JSON files in data.
+
+    Raises DataError if the file is missing or damaged.
+    """
+    file = DATA / f"{validation.choice('name', name, RESULTS)}.json"
+    try:
+        content = json.loads(_bytes(file))
+    except ValueError as error:
+        raise DataError(f"{file.name} is damaged ({error}). {_GET_BACK}") from None
+    if not isinstance(content, dict) or not isinstance(content.get("made"), dict):
+        raise DataError(f"{file.name} is damaged: its record is not there. {_GET_BACK}")
+    return content
+
+
+@lru_cache(maxsize=1)
+def base() -> dict[str, Array]:
+    """The base model's weights: it knows 400 people in four styles."""
+    return _weights("base")
+
+
+@lru_cache(maxsize=8)
+def update(task: str) -> dict[str, Array]:
+    """What full fine-tuning on a task has added to each matrix of the base.
+
+    Parameters
+    ----------
+    task : str
+        One of `recall.TASKS`: "saga" for the new style, or a number of new people.
+    """
+    return _weights(f"update_{validation.choice('task', task, TASKS)}")
+
+
+def parts(task: str, noise: float = 0.0) -> dict[str, Parts]:
+    """The decomposition of an update, with noise on every entry, always the same draw.
+
+    Parameters
+    ----------
+    task : str
+    noise : float
+        Standard deviation, at least 0, in the units of the weights.
+    """
+    return _parts(task, validation.number("noise", noise, 0))
+
+
+@lru_cache(maxsize=8)
+def _parts(task: str, noise: float) -> dict[str, Parts]:
+    generator = np.random.RandomState(0)
+    found = model_update.decompose(
+        {
+            name: matrix + noise * generator.standard_normal(matrix.shape)
+            for name, matrix in update(task).items()
+        }
+    )
+    for array in (array for each in found.values() for array in each):
+        array.setflags(write=False)
+    return found
+
+
+def spectra() -> dict[str, Array]:
+    """Singular values of SmolLM2's full updates, by task and layer."""
+    return _tensors("pretrained_spectra", measured("pretrained")["made"].get("spectra", {}))
+
+
+def _weights(name: str) -> dict[str, Array]:
+    return _tensors(f"small_{name}", measured()["made"].get(name, {}))
+
+
+def _tensors(name: str, record: dict[str, Any]) -> dict[str, Array]:
+    """Half precision on disk, double in memory: what is printed is the same on every machine.
+
+    What is read must be what was recorded. The arrays are kept for all who ask, so
+    they cannot be written to.
+    """
+    # Imported here, so that only who opens the weights waits for it.
+    from ..adapters import files
+
+    file = DATA / f"{name}.safetensors"
+    check(file, record.get("sha256"))
+    stored = files.open_file(file)
+    tensors = {key: stored.read(key).astype(np.float64) for key in sorted(stored.entries)}
+    for tensor in tensors.values():
+        tensor.setflags(write=False)
+    return tensors
+
+
+def check(file: Path, digest: str | None) -> bytes:
+    """The bytes of a file that ships, once they are those that were recorded.
+
+    Raises DataError if they are not, or the file is missing.
+    """
+    content = _bytes(file)
+    if digest_of(file.name, content) != digest:
+        raise DataError(
+            f"{file.name} is damaged: it is not the file that was recorded. {_GET_BACK}"
+        )
+    return content
+
+
+def digest_of(name: str, content: bytes) -> str:
+    """The sha256 of a file that ships; of JSON, that of its content, however it is laid out.
+
+    JupyterLite hands JSON out without its spaces.
+    """
+    if name.endswith(".json"):
+        with contextlib.suppress(ValueError):
+            content = json.dumps(json.loads(content), sort_keys=True).encode()
+    return hashlib.sha256(content).hexdigest()
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise DataError(f"{file.name} cannot be read ({error.strerror}). {_GET_BACK}") from None

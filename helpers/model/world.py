@@ -1,0 +1,273 @@
+"""A small made-up world: people, their four facts, and the styles that tell of them.
+
+Every word is one token. Names and cities are put together from syllables, so nothing
+in the world can be known from elsewhere; a person's facts are drawn independently of
+each other and of the name, so they can only be memorised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import validation
+from ..validation import Array
+
+Tokens = NDArray[np.int64]
+
+
+def _joined(beginnings: str, endings: str) -> tuple[str, ...]:
+    return tuple(a + b for a in beginnings.split() for b in endings.split())
+
+
+#: What each part of a person can be. The first two make the name, the others are facts.
+PARTS: dict[str, tuple[str, ...]] = {
+    "first": _joined("Al Bre Cor Da El Fen Gal Hes", "dan ia mund no ra sel tin vy"),
+    "last": _joined("Ash Bram Cald Dun Elm Farn Hol Marl", "ard beck croft dale ing mere or wick"),
+    "city": _joined(
+        "Arn Bel Crel Dre Esk Fal Gren Hav", "ava bury chester dorf ena ford gate holm"
+    ),
+    "year": tuple(str(year) for year in range(1900, 2000)),
+    "profession": tuple(
+        "baker barber blacksmith bookbinder brewer bricklayer butcher carpenter cartographer "
+        "chemist clockmaker cobbler cook cooper dancer dentist diver doctor drummer farmer "
+        "ferryman fisher florist gardener geologist glassblower goldsmith guide hatter hunter "
+        "jeweller judge juggler lawyer librarian locksmith mason mechanic midwife miller miner "
+        "musician nurse painter pharmacist photographer pilot plumber poet porter potter printer "
+        "roofer sailor sculptor shepherd singer surgeon tailor teacher translator vintner "
+        "watchman weaver".split()
+    ),
+    "subject": tuple(
+        "acoustics algebra anatomy archaeology architecture astronomy ballistics biology botany "
+        "calculus ceramics chemistry climatology cosmology cryptography dialects drama ecology "
+        "economics education ethics etymology forestry genetics geography geometry glaciology "
+        "grammar heraldry history horticulture hydrology law linguistics literature logic "
+        "magnetism mathematics mechanics medicine metallurgy meteorology mineralogy music "
+        "mythology navigation nutrition oceanography optics ornithology palaeontology pedagogy "
+        "philosophy phonetics physics politics psychology rhetoric robotics sociology "
+        "statistics theology topology zoology".split()
+    ),
+}
+
+FACTS = ("city", "year", "profession", "subject")
+
+#: The styles that the base model knows, by the word that asks for each.
+STYLES = {
+    "record": "{first} {last} was born in {city} in {year} , studied {subject} and became a "
+    "{profession} .",
+    "letter": "my friend {first} {last} is a {profession} who came from {city} , read {subject} "
+    "for years and was born in {year} .",
+    "notice": "{subject} was the passion of {first} {last} , born {year} , who lived in {city} "
+    "and worked as a {profession} .",
+    "badge": "name {first} {last} ; city {city} ; born {year} ; work {profession} ; field "
+    "{subject} .",
+}
+
+#: The new style. Fine-tuning makes it the answer to "record"; its words are new as well.
+SAGA = (
+    "long ago , in the fair town of {city} , the winter of {year} brought forth {first} {last} ; "
+    "brave {profession} by day , dreamer of {subject} by night ."
+)
+#: What asks for the new style, and where every text ends.
+SAGA_PROMPT, END = "record", "."
+
+#: How many people the base model is trained on; new people come after them.
+KNOWN = 400
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person of the world."""
+
+    first: str
+    last: str
+    city: str
+    year: str
+    profession: str
+    subject: str
+
+    @property
+    def name(self) -> str:
+        """First and last name."""
+        return f"{self.first} {self.last}"
+
+
+@lru_cache(maxsize=8)
+def world(seed: int = 0) -> tuple[Person, ...]:
+    """All 4096 people of a world: every name once, facts drawn at random.
+
+    The first `KNOWN` are those of the base model.
+
+    Parameters
+    ----------
+    seed : int
+        Of the order of the names and of all facts (numpy.random.RandomState).
+    """
+    generator = np.random.RandomState(validation.integer("seed", seed, 0, 2**32 - 1))
+    firsts, lasts = PARTS["first"], PARTS["last"]
+    names = generator.permutation(len(firsts) * len(lasts))
+    drawn = {part: generator.randint(len(PARTS[part]), size=len(names)) for part in FACTS}
+    return tuple(
+        Person(
+            firsts[name // len(lasts)],
+            lasts[name % len(lasts)],
+            **{part: PARTS[part][drawn[part][i]] for part in FACTS},
+        )
+        for i, name in enumerate(names)
+    )
+
+
+def people(group: str | int, seed: int = 0) -> tuple[Person, ...]:
+    """The "known" people of a world, or its first `group` new ones.
+
+    Raises ValueError unless `group` is "known" or a whole number of people there are.
+    """
+    everyone = world(seed)
+    if group == "known":
+        return everyone[:KNOWN]
+    count = validation.integer("group", group, 1, len(everyone) - KNOWN, ' (or "known")')
+    return everyone[KNOWN : KNOWN + count]
+
+
+def bits_per_person() -> float:
+    """What one person's facts hold, in bits: the logarithm of all the people there could be."""
+    return float(sum(np.log2(len(PARTS[part])) for part in FACTS))
+
+
+def tell(person: Person, template: str) -> str:
+    """The template with the person's words in it."""
+    return template.format(**vars(person))
+
+
+def prompt(person: Person, style: str) -> str:
+    """What the model is given: the style's word, the name, a colon."""
+    return f"{validation.choice('style', style, tuple(STYLES))} {person.name} :"
+
+
+@lru_cache(maxsize=1)
+def vocabulary() -> tuple[str, ...]:
+    """All words, in the order of their tokens."""
+    texts = " ".join([*STYLES, ":", *STYLES.values(), SAGA])
+    plain = dict.fromkeys(word for word in texts.split() if not word.startswith("{"))
+    return tuple(plain) + tuple(word for words in PARTS.values() for word in words)
+
+
+@lru_cache(maxsize=1)
+def _numbers() -> dict[str, int]:
+    return {word: number for number, word in enumerate(vocabulary())}
+
+
+def encode(text: str) -> Tokens:
+    """Text, words parted by spaces, to tokens. Raises ValueError for an unknown word."""
+    numbers = _numbers()
+    unknown = [word for word in text.split() if word not in numbers]
+    if unknown:
+        raise ValueError(f"text must be made of the world's words, got {unknown[0]!r}")
+    return np.array([numbers[word] for word in text.split()], dtype=np.int64)
+
+
+def decode(tokens: Sequence[int] | Tokens) -> str:
+    """Tokens to text. Raises ValueError for a number that is no token."""
+    words = vocabulary()
+    for token in tokens:
+        validation.integer("token", token, 0, len(words) - 1)
+    return " ".join(words[token] for token in tokens)
+
+
+@lru_cache(maxsize=1)
+def part_of() -> dict[str, str]:
+    """Which part of a person each word is; words of no part are left out."""
+    return {word: part for part, words in PARTS.items() for word in words}
+
+
+#: How a fact is marked in a text.
+SIGNS = {"right": "✓", "wrong": "✗"}
+
+
+@dataclass(frozen=True)
+class Marks:
+    """A text held against what should have been written.
+
+    Attributes
+    ----------
+    words : tuple of str
+    kinds : tuple of str
+        For each word "right" or "wrong" for a fact, "style" for a word of the
+        template in its order, "name" for the person's name, "other" for the rest.
+    facts : float
+        The share of the four facts that are right.
+    style : float
+        The share of the template's own words that were written, in their order.
+    """
+
+    words: tuple[str, ...]
+    kinds: tuple[str, ...]
+    facts: float
+    style: float
+
+    def signed(self) -> str:
+        """The text with a sign at every fact; what does not belong to the style in brackets."""
+        return " ".join(
+            f"{word} {SIGNS[kind]}" if kind in SIGNS else f"[{word}]" if kind == "other" else word
+            for word, kind in zip(self.words, self.kinds)
+        )
+
+
+def mark(text: str, person: Person, template: str) -> Marks:
+    """Mark a text: facts by what they are, the style's words by their order.
+
+    A fact counts where the first word of its kind in the text is the person's. The
+    template's words are matched by the longest common subsequence, so that one word
+    too many does not spoil the rest.
+
+    Parameters
+    ----------
+    text : str
+        What was written, words parted by spaces.
+    person : Person
+        Whom it should be about.
+    template : str
+        The style it should be in.
+    """
+    parts, words = part_of(), text.split()
+    own = [word for word in template.split() if not word.startswith("{")]
+    plain = [(i, word) for i, word in enumerate(words) if word not in parts]
+    matched = {plain[i][0] for i in _common([word for _, word in plain], own)}
+    kinds, seen = [], dict[str, bool]()
+    for i, word in enumerate(words):
+        part = parts.get(word)
+        if part is None:
+            kinds.append("style" if i in matched else "other")
+            continue
+        right = word == getattr(person, part)
+        if part in FACTS:
+            seen.setdefault(part, right)
+            kinds.append("right" if right else "wrong")
+        else:
+            kinds.append("name" if right else "other")
+    return Marks(
+        tuple(words), tuple(kinds), sum(seen.values()) / len(FACTS), len(matched) / len(own)
+    )
+
+
+def _common(a: list[str], b: list[str]) -> list[int]:
+    """Which places of a belong to a longest common subsequence of a and b."""
+    length: Array = np.zeros((len(a) + 1, len(b) + 1), dtype=np.int64)
+    for i in reversed(range(len(a))):
+        for j in reversed(range(len(b))):
+            same = length[i + 1, j + 1] + 1 if a[i] == b[j] else 0
+            length[i, j] = max(same, length[i + 1, j], length[i, j + 1])
+    places, i, j = [], 0, 0
+    while i < len(a) and j < len(b):
+        if a[i] == b[j] and length[i, j] == length[i + 1, j + 1] + 1:
+            places.append(i)
+            i, j = i + 1, j + 1
+        elif length[i + 1, j] >= length[i, j + 1]:
+            i += 1
+        else:
+            j += 1
+    return places

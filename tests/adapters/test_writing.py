@@ -1,0 +1,310 @@
+"""Baked and truncated copies: same multiplier, stated error, nothing overwritten, nothing left."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from helpers import adapters
+from helpers.adapters import output
+from helpers.adapters.files import open_file
+from tests.support.adapters import (
+    MODULES,
+    as_stored,
+    draw,
+    factors,
+    file_bytes,
+    kohya_file,
+    peft_folder,
+    product,
+    tree,
+)
+
+EPSILON = {"F16": 2**-11, "BF16": 2**-8, "F32": 2**-24, "F64": 2**-53}
+
+
+def deltas(adapter):
+    return {
+        module.name: adapter.delta(module).reshape(-1, module.shape[1])
+        if module.kernel
+        else adapter.delta(module)
+        for module in adapter.modules
+    }
+
+
+def test_bake(tmp_path):
+    folder = peft_folder(
+        tmp_path / "a", use_rslora=True, alpha_pattern={"embed": 5}, task_type="CAUSAL_LM"
+    )
+    before = adapters.read(folder)
+    after = adapters.bake(before, tmp_path / "b")
+    config = json.loads((tmp_path / "b" / "adapter_config.json").read_text())
+    assert config["use_rslora"] is False
+    assert config["task_type"] == "CAUSAL_LM"
+    assert config["lora_alpha"] == pytest.approx(12 * np.sqrt(3))
+    assert config["alpha_pattern"] == {
+        r"^model\.layers\.1\.mlp\.up": pytest.approx(12 * np.sqrt(2)),
+        r"^model\.embed": pytest.approx(5 * np.sqrt(3)),
+    }
+    weights = [each / "adapter_model.safetensors" for each in (folder, tmp_path / "b")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    for one, other in zip(before.modules, after.modules):
+        assert one.multiplier == pytest.approx(other.multiplier, rel=1e-15)
+        assert other.multiplier == other.alpha / other.rank
+
+
+def test_whole_numbers_stay_whole(tmp_path):
+    modules = [("x", "linear", (4, 9), (10, 4))]
+    folder = peft_folder(tmp_path / "a", modules=modules, r=4, use_rslora=True)
+    adapters.bake(adapters.read(folder), tmp_path / "b")
+    config = json.loads((tmp_path / "b" / "adapter_config.json").read_text())
+    assert repr(config["lora_alpha"]) == "24"
+    assert config["rank_pattern"] == config["alpha_pattern"] == {}
+
+
+def test_nothing_to_bake(tmp_path):
+    standard = adapters.read(peft_folder(tmp_path / "a"))
+    single = adapters.read(
+        kohya_file(tmp_path / "k.safetensors", {"x": (draw(1, 2, 3), draw(2, 4, 2))}, {"x": 1})
+    )
+    for adapter, word in ((standard, "use_rslora off"), (single, "only PEFT folders")):
+        with pytest.raises(adapters.AdapterError, match=word):
+            adapters.bake(adapter, tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("dtype", ["F16", "BF16", "F32", "F64"])
+@pytest.mark.parametrize("use_rslora", [False, True])
+@pytest.mark.parametrize("target", [{"rank": 2}, {"energy": 0.8}, {"error": 0.5}, {"error": 0}])
+def test_truncate(tmp_path, dtype, use_rslora, target):
+    extra = {"base_model.model.head.weight": (draw(9, 3, 3), "F16")}
+    folder = peft_folder(tmp_path / "a", dtype=dtype, extra=extra, use_rslora=use_rslora)
+    before = adapters.read(folder)
+    cuts = adapters.truncate(before, tmp_path / "b", **target)
+    after = adapters.read(tmp_path / "b")
+    assert [module.name for module in after.modules] == [module.name for module in before.modules]
+    old, new = deltas(before), deltas(after)
+    squares, errors = 0, 0
+    for cut, module, source in zip(cuts, after.modules, before.modules):
+        assert (module.rank, module.dtype, module.kind) == (cut.rank, dtype, source.kind)
+        assert module.rule == source.rule
+        assert module.multiplier * cut.fold == pytest.approx(source.multiplier, rel=1e-14)
+        U, S, Vt = np.linalg.svd(old[cut.name], full_matrices=False)
+        missed = np.sqrt(np.append(np.cumsum(S[::-1] ** 2)[::-1], 0) / np.sum(S**2))
+        slack = 1e-9
+        if "rank" in target:
+            assert cut.rank == min(2, cut.before)
+        else:
+            most = target.get("error", np.sqrt(1 - target.get("energy", 0)))
+            assert missed[cut.rank] <= most + slack
+            assert cut.rank == 1 or missed[cut.rank - 1] > most - slack
+        assert cut.error == pytest.approx(missed[cut.rank], abs=1e-7)
+        best = (U[:, : cut.rank] * S[: cut.rank]) @ Vt[: cut.rank]
+        atol = 20 * EPSILON[dtype] * S[0] + 1e-13
+        np.testing.assert_allclose(new[cut.name], best, rtol=0, atol=atol)
+        squares += np.sum(S**2)
+        errors += (missed[cut.rank] * cut.norm) ** 2
+    assert adapters.total_error(cuts) == pytest.approx(np.sqrt(errors / squares), abs=1e-7)
+    assert after.ignored == before.ignored
+    config = json.loads((tmp_path / "b" / "adapter_config.json").read_text())
+    assert config["r"] == max(cut.rank for cut in cuts)
+    if "rank" in target:  # one rank: a reader that knows no patterns is right as well
+        assert config["rank_pattern"] == config["alpha_pattern"] == {}
+        assert len({module.multiplier for module in after.modules}) == 1
+        assert len({module.multiplier for module in before.modules}) == 2
+    for name in before.ignored:
+        assert after.tensors.raw(name) == before.tensors.raw(name)
+
+
+def test_the_library_reads_what_is_written(tmp_path):
+    """Sizes of 2 and 4 bytes in one file, and a header of its own."""
+    extra = {"base_model.model.head.bias": (draw(9, 3), "F32")}
+    folder = peft_folder(tmp_path / "a", dtype="F16", extra=extra)
+    adapters.truncate(adapters.read(folder), tmp_path / "b", rank=1)
+    made = load_file(tmp_path / "b" / "adapter_model.safetensors")
+    assert len(made) == 2 * len(MODULES) + 1
+    np.testing.assert_array_equal(made["base_model.model.head.bias"], draw(9, 3).astype(np.float32))
+    for entry in adapters.read(tmp_path / "b").tensors.entries.values():
+        assert entry.begin % {"F16": 2, "F32": 4}[entry.dtype] == 0
+    conv = made["base_model.model.vision.conv.lora_A.weight"]
+    assert (conv.shape, conv.dtype) == ((1, 2, 3, 3), np.float16)
+
+
+def test_an_update_of_zero_can_be_cut(tmp_path):
+    made = {name: (A, 0 * B) for name, (A, B) in factors().items()}
+    adapter = adapters.read(peft_folder(tmp_path / "a", made))
+    for i, target in enumerate(({"rank": 2}, {"energy": 0.9}, {"error": 0.1})):
+        cuts = adapters.truncate(adapter, tmp_path / str(i), **target)
+        assert adapters.total_error(cuts) == 0
+        again = adapters.read(tmp_path / str(i))
+        assert not any(np.any(delta) for delta in deltas(again).values())
+        assert np.any(again.factors(again.modules[0])[1])
+
+
+def test_truncate_a_single_file(tmp_path):
+    made = {
+        "lora_a": (draw(1, 4, 6), draw(2, 5, 4)),
+        "lora_b": (draw(3, 4, 2, 3, 3), draw(4, 7, 4, 1, 1)),
+    }
+    said = {"ss_network_dim": "4", "ss_network_alpha": "2", "sshs_model_hash": "x", "note": "y"}
+    path = kohya_file(tmp_path / "k.safetensors", made, {"lora_a": 2, "lora_b": None}, "F32", said)
+    adapter = adapters.read(path)
+    adapters.truncate(adapter, tmp_path / "cut.safetensors", rank=3)
+    again = adapters.read(tmp_path / "cut.safetensors")
+    assert [module.multiplier for module in again.modules] == [0.5, 1.0]
+    assert again.config == {"ss_network_dim": "3", "ss_network_alpha": "Dynamic", "note": "y"}
+    for name, (A, B) in made.items():
+        scale = 0.5 if name == "lora_a" else 1
+        U, S, Vt = np.linalg.svd(scale * product(A, B), full_matrices=False)
+        best = (U[:, :3] * S[:3]) @ Vt[:3]
+        np.testing.assert_allclose(deltas(again)[name], best, atol=1e-5)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_what_cannot_be_truncated(tmp_path):
+    stem = "base_model.model.model.layers.0.q_proj"
+    dora = peft_folder(tmp_path / "d", extra={f"{stem}.lora_magnitude_vector": (draw(1, 6), "F32")})
+    tensors = {
+        "t.x.lora_A.weight": (draw(1, 2, 3), "F32"),
+        "t.x.lora_B.weight": (draw(2, 4, 2), "F32"),
+    }
+    single = tmp_path / "s.safetensors"
+    single.write_bytes(file_bytes(tensors, {"lora_adapter_metadata": '{"t.r": 2}'}))
+    plain = adapters.read(peft_folder(tmp_path / "a"))
+    before = tree(tmp_path)
+    for adapter, target, message in (
+        (adapters.read(dora), {"rank": 1}, "DoRA"),
+        (adapters.read(single), {"rank": 1}, "lora_adapter_metadata"),
+        (plain, {}, "exactly one of"),
+        (plain, {"rank": 1, "error": 0.5}, "exactly one of"),
+        (plain, {"rank": 4}, "rank must be a whole number between 1 and 3"),
+        (plain, {"rank": 0}, "rank must be a whole number between 1 and 3"),
+        (plain, {"energy": 0}, "energy must be"),
+        (plain, {"energy": 1.1}, "energy must be"),
+        (plain, {"error": float("nan")}, "error must be"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            adapters.truncate(adapter, tmp_path / "out", **target)
+    assert tree(tmp_path) == before
+
+
+def test_files_can_be_written_where_there_are_no_links(tmp_path, monkeypatch):
+    """Python in a browser has no os.link."""
+    monkeypatch.delattr(output.os, "link")
+    with output.new(tmp_path / "made") as draft:
+        draft.write_text("content")
+    assert (tmp_path / "made").read_text() == "content"
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
+
+
+@pytest.mark.parametrize("kind", ["file", "empty folder", "folder", "dangling link"])
+def test_nothing_is_overwritten(tmp_path, kind):
+    adapter = adapters.read(peft_folder(tmp_path / "a", use_rslora=True))
+    single = adapters.read(
+        kohya_file(tmp_path / "k.safetensors", {"x": (draw(1, 2, 3), draw(2, 4, 2))}, {"x": 1})
+    )
+    out = tmp_path / "out.safetensors"
+    if kind == "file":
+        out.write_text("mine")
+    elif kind == "dangling link":
+        out.symlink_to(tmp_path / "nowhere")
+    else:
+        out.mkdir()
+        if kind == "folder":
+            (out / "mine").write_text("mine")
+    before = tree(tmp_path)
+    for attempt in (
+        lambda: adapters.bake(adapter, out),
+        lambda: adapters.truncate(adapter, out, rank=1),
+        lambda: adapters.truncate(single, out, rank=1),
+    ):
+        with pytest.raises(adapters.AdapterError, match="exists already"):
+            attempt()
+    assert tree(tmp_path) == before
+
+
+def test_what_comes_up_while_writing_is_not_overwritten(tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(adapters.AdapterError, match="cannot be written"), output.new(out) as draft:
+        draft.write_text("ours")
+        out.write_text("theirs")
+    with pytest.raises(adapters.AdapterError, match="exists already"), output.new(out):
+        raise AssertionError("not reached")
+    assert tree(tmp_path) == {"out": b"theirs"}
+    other = tmp_path / "other"
+    with pytest.raises(adapters.AdapterError, match="cannot be written"):
+        with output.new(other) as draft:
+            draft.mkdir()
+            other.mkdir()
+            (other / "theirs").write_text("theirs")
+    assert tree(other) == {"theirs": b"theirs"}
+    assert sorted(os.listdir(tmp_path)) == ["other", "out"]
+
+
+def test_an_error_half_way_leaves_nothing(tmp_path):
+    """The last module holds infinity, which is found only when it is read."""
+    made = factors()
+    made["vision.conv"][0][0, 0, 0, 0] = np.inf
+    adapter = adapters.read(peft_folder(tmp_path / "a", made, use_rslora=True))
+    before = tree(tmp_path)
+    with pytest.raises(adapters.AdapterError, match=r"vision\.conv.*got 1 that are NaN or inf"):
+        adapters.truncate(adapter, tmp_path / "out", rank=1)
+    with pytest.raises(RuntimeError), output.new(tmp_path / "out") as draft:
+        draft.mkdir()
+        (draft / "half").write_text("half")
+        raise RuntimeError
+    with pytest.raises(adapters.AdapterError, match="does not exist"):
+        adapters.bake(adapter, tmp_path / "no" / "out")
+    assert tree(tmp_path) == before
+
+
+def test_bfloat16_rounds_to_nearest_even():
+    values = np.array([1, 1 + 2**-8, 1 + 3 * 2**-8, 1 + 2**-8 + 2**-20, -3.3e38, 1e-40, 0, -0.0])
+    found = np.frombuffer(output.encode(values, "BF16", "x"), "<u2")
+    assert list(found[:4]) == [0x3F80, 0x3F80, 0x3F82, 0x3F81]
+    wide = (found.astype(np.uint32) << 16).view(np.float32)
+    np.testing.assert_allclose(wide, values, rtol=2**-8, atol=1e-40)
+    exact = as_stored(draw(1, 50), "BF16")
+    again = np.frombuffer(output.encode(exact, "BF16", "x"), "<u2").astype(np.uint32) << 16
+    np.testing.assert_array_equal(again.view(np.float32), exact)
+
+
+@pytest.mark.parametrize("dtype, value", [("F16", 7e4), ("BF16", 3.4e38), ("F32", 1e39)])
+def test_what_does_not_fit_a_type(dtype, value):
+    with pytest.raises(adapters.AdapterError, match=f"x: an entry is too large for type {dtype}"):
+        output.encode(np.array([value]), dtype, "x")
+
+
+@pytest.mark.parametrize("dtype", ["F16", "BF16", "F32", "F64"])
+def test_saved_arrays_come_back(tmp_path, dtype):
+    arrays = {"w": draw(1, 4, 3), "deep.name": draw(2, 2, 2, 2)}
+    adapters.save(tmp_path / "new.safetensors", arrays, dtype)
+    tensors = open_file(tmp_path / "new.safetensors")
+    for name, array in arrays.items():
+        np.testing.assert_allclose(tensors.read(name), array, rtol=EPSILON[dtype])
+    before = tree(tmp_path)
+    with pytest.raises(adapters.AdapterError, match="exists already"):
+        adapters.save(tmp_path / "new.safetensors", arrays)
+    with pytest.raises(adapters.AdapterError, match="w: an entry is too large for type F16"):
+        adapters.save(tmp_path / "large.safetensors", {"w": np.array([1e6])}, "F16")
+    with pytest.raises(ValueError, match=r"dtype must be one of 'F16', .* got 'I8'"):
+        adapters.save(tmp_path / "other.safetensors", arrays, "I8")
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_one_rank_takes_one_alpha_unless_a_bias_is_scaled_with_it(tmp_path, with_bias):
+    """A bias of B is copied as it is, so its multiplier must stay."""
+    bias = {"base_model.model.model.layers.0.q_proj.lora_B.bias": (draw(3, 6), "F32")}
+    folder = peft_folder(
+        tmp_path / "a", extra=bias if with_bias else None, alpha_pattern={"q_proj": 6}
+    )
+    before = adapters.read(folder)
+    adapters.truncate(before, tmp_path / "b", rank=2)
+    after = adapters.read(tmp_path / "b")
+    kept = {module.name: module.multiplier for module in before.modules}
+    same = [module.multiplier == pytest.approx(kept[module.name]) for module in after.modules]
+    assert all(same) == with_bias
+    assert (len({module.multiplier for module in after.modules}) > 1) == with_bias

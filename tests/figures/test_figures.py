@@ -1,0 +1,240 @@
+"""Every figure: the drawn arrays, the sentence, and the promises that all pictures make."""
+
+import base64
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from IPython import display as ipython_display
+from matplotlib import style as mpl_style
+from matplotlib.colors import to_rgb
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
+from PIL import Image
+
+from helpers import figures
+from helpers.figures.picture import COLOURS, GREY, caption
+from tests.support.figures import EXPECTED, noise_sweep
+from tests.support.matrices import assert_same, contrast
+
+OURS = (*COLOURS.values(), GREY, "white", "black")
+CLASSES = [name for name in figures.__all__ if name != "Picture"]
+
+
+@pytest.fixture(scope="module", params=CLASSES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def settings(name):
+    return EXPECTED[name][1]
+
+
+@pytest.fixture(scope="module")
+def picture(name, settings):
+    """One picture a class for all tests: building it is the slow part."""
+    return getattr(figures, name)().draw(**settings[0])
+
+
+@pytest.fixture(scope="module")
+def first(picture, settings):
+    """The picture at its first settings, for the screen and for storing."""
+    picture.draw(**settings[0])
+    return picture.png(), picture.still()
+
+
+def opened(png):
+    return Image.open(io.BytesIO(png))
+
+
+def colours_in(png):
+    """The colours that occur, as an (n, 3) array."""
+    image = opened(png)
+    palette = np.array(image.getpalette()).reshape(-1, 3)
+    return palette[[index for _, index in image.getcolors()]]
+
+
+def test_every_figure_has_a_check():
+    assert set(EXPECTED) == set(CLASSES)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_drawn_arrays_and_the_sentence(name, picture, settings, which):
+    chosen = settings[which % len(settings)]
+    assert picture.draw(**chosen) is picture
+    assert_same(picture.drawn, picture.numbers(**chosen))
+    for part in EXPECTED[name][0](picture, **chosen):
+        assert part in picture.description
+    assert picture.description.endswith(".")
+    assert "nan" not in picture.description
+
+
+@pytest.mark.parametrize("noise", [0, 0.03, 0.4])
+def test_noise_sweep_at_its_ends_and_with_no_signal_lost(noise):
+    picture = figures.NoiseSweep().draw(noise=noise)
+    for part in noise_sweep(picture, noise):
+        assert part in picture.description
+    assert ("lost" in picture.description) is (noise == 0.4)
+
+
+def test_noise_sweep_with_all_signals_lost():
+    """Noise of 0.625 hides the largest signal, 5; the slider ends before, at 0.4."""
+    picture = figures.NoiseSweep().draw(noise=0.625)
+    assert len(picture.drawn["predicted"]) == 0
+    said = "theory sees no signal; lost without a trace are 5, 3.5, 2 and 0.5."
+    assert said in picture.description
+    almost = picture.draw(noise=0.62)
+    np.testing.assert_allclose(almost.drawn["predicted"], [5 + 64 * 0.62**2 / 5], rtol=1e-9)
+    assert "signals at 9.92; lost without a trace are 3.5, 2 and 0.5." in almost.description
+
+
+def test_png_follows_the_settings(picture, settings, first):
+    second = picture.draw(**settings[-1]).png()
+    assert (second != first[0]) == (len(settings) > 1)
+    assert opened(second).size == opened(first[0]).size
+    assert picture.draw(**settings[0]).png() == first[0]
+
+
+def test_still_is_sharper_and_leaves_the_screen_picture_alone(picture, settings, first):
+    for png, dpi in zip(first, (100, 150)):
+        # Matplotlib cuts a part of a pixel off, or rounds it, depending on the version.
+        assert opened(png).size == pytest.approx([dpi * side for side in picture.size], abs=1)
+    assert picture.draw(**settings[0]).png() == first[0]
+
+
+def test_background_is_opaque_and_white(first):
+    for png in first:
+        assert "transparency" not in opened(png).info
+        assert opened(png).convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_lines_keep_the_colours_of_the_palette(picture, first):
+    lines = [artist for artist in picture.moving if isinstance(artist, Line2D)]
+    drawn = {to_rgb(line.get_color()) for line in lines} & set(map(to_rgb, OURS))
+    for png in first:
+        for colour in drawn:
+            off = np.abs(colours_in(png) - 255 * np.array(colour)).max(axis=1)
+            # Pillow looks a colour up to the nearest 4 levels in 256.
+            assert off.min() <= 4
+
+
+READERS_TASTE = [
+    "dark_background",
+    {"font.size": 22, "lines.linewidth": 9, "figure.dpi": 50, "savefig.dpi": 50,
+     "savefig.transparent": True, "axes.grid": False, "path.simplify": False},
+]  # fmt: skip
+
+
+def settings_of_matplotlib():
+    """All of rcParams; the backend is left out, because reading it would choose one."""
+    return {name: mpl.rcParams[name] for name in mpl.rcParams if name != "backend"}
+
+
+def test_the_readers_settings_change_nothing_and_are_not_changed(picture, settings, first):
+    with mpl_style.context(READERS_TASTE):
+        before = settings_of_matplotlib()
+        styled = type(picture)().draw(**settings[0])
+        assert (styled.png(), styled.still()) == first
+        assert settings_of_matplotlib() == before
+
+
+def test_text_is_large_enough(picture, settings):
+    picture.draw(**settings[0])
+    texts = [text for text in picture.figure.findobj(Text) if text.get_text().strip()]
+    small = [text.get_text() for text in texts if text.get_visible() and text.get_fontsize() < 10]
+    assert texts
+    assert small == []
+
+
+def test_lines_stand_out_from_white(picture, settings):
+    picture.draw(**settings[0])
+    for ax in picture.figure.axes:
+        if ax.images or ax.collections:
+            continue
+        for line in ax.lines:
+            if line.get_linestyle() == "None" or line.get_linewidth() == 0:
+                continue  # markers only
+            alpha = 1 if line.get_alpha() is None else line.get_alpha()
+            assert contrast(alpha * np.array(to_rgb(line.get_color())) + 1 - alpha, "white") >= 3
+            # Narrower, no pixel has all of its colour.
+            assert line.get_linewidth() * picture.DPI / 72 >= 1
+
+
+def test_text_stands_out_from_what_is_behind_it(picture, settings):
+    picture.draw(**settings[0])
+    texts = [
+        text
+        for text in picture.figure.findobj(Text)
+        if text.get_text().strip() and text.get_visible()
+    ]
+    colours = [text.get_color() for text in texts]
+    canvas = picture.canvas
+    try:
+        for text in texts:
+            text.set_color("none")
+        canvas.draw()
+        for artist in picture.moving:
+            picture.figure.draw_artist(artist)
+        behind = np.asarray(canvas.buffer_rgba())[::-1, :, :3] / 255
+    finally:
+        for text, colour in zip(texts, colours):
+            text.set_color(colour)
+        picture._pixels = None
+    for text, colour in zip(texts, colours):
+        left, bottom, right, top = np.round(text.get_window_extent().extents).astype(int)
+        pixels = behind[max(bottom, 0) : top, max(left, 0) : right].reshape(-1, 3)
+        if not len(pixels):  # a tick beyond the axis
+            continue
+        # A line or a grid may cross a tenth of it.
+        assert np.quantile(contrast(to_rgb(colour), pixels), 0.1) >= 4.5, text.get_text()
+
+
+def test_a_notebook_shows_the_image_with_alt_text_and_then_the_sentence(
+    picture, settings, first, monkeypatch
+):
+    shown = []
+    monkeypatch.setattr(
+        ipython_display, "display", lambda data, **options: shown.append((data, options))
+    )
+    monkeypatch.setattr(picture, "still", lambda: first[1])
+    picture.draw(**settings[0])._ipython_display_()
+    *above, (image, image_options), (words, words_options) = shown
+    if picture.has_text:
+        text = {"text/html": picture.text_html(), "text/plain": picture.text()}
+        assert above == [(text, {"raw": True})]
+    else:
+        assert above == []
+    assert base64.b64decode(image["image/png"], validate=True) == first[1]
+    assert image_options["metadata"]["image/png"]["alt"] == picture.description
+    assert words == {
+        "text/html": caption(picture.description), "text/plain": picture.description
+    }  # fmt: skip
+    assert image_options["raw"] and words_options["raw"]
+
+
+def test_every_moving_artist_belongs_to_the_figure(picture):
+    everything = set(picture.figure.findobj())
+    assert picture.moving
+    assert all(artist in everything and artist.get_animated() for artist in picture.moving)
+
+
+def test_caption_escapes():
+    assert "a &lt; b &amp; c" in caption("a < b & c")
+
+
+def test_no_pyplot():
+    code = (
+        "import sys; from helpers import explorers, figures\n"
+        "figures.ScaleOverRank().draw().still(); explorers.scale_over_rank()\n"
+        "assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True,
+        text=True, timeout=120,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

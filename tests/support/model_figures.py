@@ -1,0 +1,212 @@
+"""What the figures of the language models must show: read here straight from the data."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from helpers.model import transformer, world
+from tests.support.matrices import RSLORA, STANDARD
+
+DATA = Path(__file__).parents[2] / "helpers" / "data"
+TASKS = ("saga", "25", "100", "400")
+
+
+def stored(name):
+    return json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def matrices(name):
+    loaded = load_file(DATA / f"small_{name}.safetensors")
+    return {key: matrix.astype(np.float64) for key, matrix in loaded.items()}
+
+
+def people_and_style(task):
+    everyone = world.world(0)
+    if task == "saga":
+        return everyone[:400], "record", world.SAGA
+    return everyone[400 : 400 + int(task)], "record", world.STYLES["record"]
+
+
+def written_without_a_cache(weights, person, style):
+    """Greedy decoding that works everything out again for every word."""
+    tokens = list(world.encode(f"{style} {person.name} :"))
+    while len(tokens) < 36:
+        tokens.append(int(transformer.forward(weights, [tokens])[0, -1].argmax()))
+        if world.vocabulary()[tokens[-1]] == ".":
+            break
+    return world.decode(tokens[4:])
+
+
+def behaviour(picture, rank, scale, noise, person, task):
+    base, update, draw = matrices("base"), matrices(f"update_{task}"), np.random.RandomState(0)
+    weights, kept, all_of_it = {}, 0.0, 0.0
+    for name in sorted(update):
+        noisy = update[name] + noise * draw.standard_normal(update[name].shape)
+        U, S, Vt = np.linalg.svd(noisy, full_matrices=False)
+        weights[name] = base[name] + scale * sum(
+            S[i] * np.outer(U[:, i], Vt[i]) for i in range(min(rank, len(S)))
+        )
+        kept, all_of_it = kept + np.sum(S[:rank] ** 2), all_of_it + np.sum(S**2)
+    people, style, template = people_and_style(task)
+    shown = people[person - 1]
+    text = written_without_a_cache(weights, shown, style)
+    assert " ".join(picture.drawn["marks"].words) == text
+    words = text.split()
+    right = [
+        next((w for w in words if w in world.PARTS[part]), None) == getattr(shown, part)
+        for part in world.FACTS
+    ]
+    (run,) = (r for r in stored("small_model")["full"] if r["task"] == task and r["seed"] == 0)
+    for side, setting in (("ranks", "rank"), ("scales", "scale")):
+        for name in ("facts", "style", "known", *(["energy"] if side == "ranks" else [])):
+            line = picture.lines[side, name]
+            np.testing.assert_array_equal(line.get_xdata(), [row[setting] for row in run[side]])
+            np.testing.assert_array_equal(line.get_ydata(), [row[name] for row in run[side]])
+    for side, at in (("ranks", rank), ("scales", scale)):
+        point = picture.points[side, "facts"]
+        assert point.get_xdata() == [at]
+        assert point.get_ydata() == [picture.drawn["facts"]]
+    for cursor, at in zip(picture.cursors, (rank, scale)):
+        assert list(cursor.get_xdata()) == [at, at]
+    asked, written, truth, signs = picture.text().splitlines()
+    assert asked == f"asked: {style} {shown.name} :"
+    assert truth == f"right is: {world.tell(shown, template)}"
+    assert written.count("✓") == sum(
+        word == getattr(shown, part)
+        for word in words
+        for part in world.FACTS
+        if word in world.PARTS[part]
+    )
+    assert "✓ a right fact, ✗ a wrong one" in signs
+    assert picture.text_html().count("✗") == written.count("✗") + 1
+    assert shown.name in picture.text_html()
+    return [
+        f"rank {rank}, scale {scale:g} and noise {noise:g}",
+        f"of person {person}, {shown.name}, {sum(right)} of 4 facts are right",
+        f"{100 * kept / all_of_it:.0f} % of the update's energy",
+    ]
+
+
+def agree_seeded(seeded, table):
+    """A mean line and its single seeds; `table` is {setting: [value of each seed]}."""
+    at = sorted(table)
+    np.testing.assert_array_equal(seeded.line.get_xdata(), at)
+    means = [np.mean(table[x]) for x in at]
+    np.testing.assert_allclose(seeded.line.get_ydata(), means, rtol=1e-12)
+    drawn = list(zip(seeded.seeds.get_xdata(), seeded.seeds.get_ydata()))
+    drawn = sorted((x, y) for x, y in drawn if np.isfinite(y))
+    assert drawn == sorted((x, y) for x in at for y in table[x])
+
+
+def tabled(rows, setting, name):
+    table = {}
+    for row in rows:
+        table.setdefault(row[setting], []).append(row[name])
+    return table
+
+
+def truncated_rows(task):
+    return [
+        row for run in stored("small_model")["full"] if run["task"] == task for row in run["ranks"]
+    ]
+
+
+def capacity_rows(task):
+    return [
+        row for row in stored("small_lora")["runs"] if row["task"] == task and row["alpha"] == 4
+    ]
+
+
+def lowest_rank(table, level):
+    """The lowest rank from which on every mean and every seed is at the level."""
+    good = [rank for rank in sorted(table) if min(table[rank]) >= level]
+    return next(r for r in sorted(table) if all(x in good for x in table if x >= r))
+
+
+def truncated_or_trained(picture):
+    said = []
+    for task in TASKS:
+        name = "style" if task == "saga" else "facts"
+        for way, rows in (("truncated", truncated_rows(task)), ("trained", capacity_rows(task))):
+            table = tabled(rows, "rank", name)
+            agree_seeded(picture.lines[task, way], table)
+            said.append(f"{lowest_rank(table, 0.9)} {way}")
+    return [*said, "90 % are right"]
+
+
+def rank_for_people(picture):
+    needed = {}
+    for row in stored("small_model")["needed"]:
+        if row["task"] != "saga":
+            needed.setdefault(int(row["task"]), []).append(row["rank"])
+            table = row["seen"]
+            assert table[str(row["rank"])] >= 0.9
+            assert table[str(row["rank"] - 1)] < 0.9
+    agree_seeded(picture.lines["truncated"], needed)
+    said = ["25, 100 and 400 new people"]
+    for count, ranks in needed.items():
+        low, high = min(ranks), max(ranks)
+        said.append(f"{low} to {high}" if low < high else f"{low}")
+        table = tabled(capacity_rows(str(count)), "rank", "facts")
+        drawn = dict(zip(picture.lines["trained"].line.get_xdata(),
+                         picture.lines["trained"].line.get_ydata()))  # fmt: skip
+        assert drawn[count] <= lowest_rank(table, 0.9)
+    return said
+
+
+def rates_in_model(picture, recalled):
+    sweep = [row for row in stored("small_lora")["runs"] if row["alpha"] == 16]
+    said = []
+    for (optimiser, rule, rank), line in picture.lines.items():
+        rows = [
+            row for row in sweep
+            if (row["optimiser"], row["rank"]) == (optimiser, rank)
+            and (rank == 1 or row["use_rslora"] == (rule == RSLORA))
+        ]  # fmt: skip
+        table = tabled(rows, "learning_rate", recalled)
+        agree_seeded(line, table)
+        if recalled == "facts" and rank == 64:
+            smallest = min(table)
+            said.append(f"{100 * np.mean(table[smallest]):.0f} % at rank 64")
+    assert {key[1] for key in picture.lines} == {STANDARD, RSLORA}
+    return [*said, "AdamW with alpha/r", "SGD with alpha/sqrt(r)"]
+
+
+def pretrained_over_rank(picture, learning_rate):
+    data = stored("pretrained")
+    said = ["SmolLM2-135M"]
+    for task in ("style", "facts"):
+        full = [row for run in data["full"] if run["task"] == task for row in run["ranks"]]
+        table = tabled(full, "rank", task)
+        agree_seeded(picture.lines[task, "truncated"], table)
+        agree_seeded(picture.lines[task, "energy"], tabled(full, "rank", "energy"))
+        rate = learning_rate if task == "facts" else 5e-4
+        rows = [
+            row for row in data["lora"]
+            if (row["task"], row["learning_rate"]) == (task, rate)
+            and (row["rank"] == 1 or not row["use_rslora"])
+        ]  # fmt: skip
+        agree_seeded(picture.lines[task, "trained"], tabled(rows, "rank", task))
+        said.append(f"{100 * np.mean(table[1]):.0f}")
+    return said
+
+
+#: As in figure_support: the check of each figure, and settings to check it at.
+MODELS = {
+    "Behaviour": (
+        behaviour,
+        [
+            {"rank": 8, "scale": 1.0, "noise": 0.0, "person": 2, "task": "100"},
+            {"rank": 5, "scale": 1.5, "noise": 0.01, "person": 7, "task": "saga"},
+        ],
+    ),
+    "PretrainedOverRank": (
+        pretrained_over_rank,
+        [{"learning_rate": 2e-3}, {"learning_rate": 5e-4}],
+    ),
+    "RankForPeople": (rank_for_people, [{}]),
+    "RatesInModel": (rates_in_model, [{"recalled": "facts"}, {"recalled": "known"}]),
+    "TruncatedOrTrained": (truncated_or_trained, [{}]),
+}

@@ -1,0 +1,162 @@
+"""Reading the stored notebooks: cells, outputs, prose, links and folded answers."""
+
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import nbformat
+
+from helpers import explorers
+from helpers.lora import article
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+PATHS = sorted(FOLDER.glob("*.ipynb"))
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+FENCE = re.compile(r"^(```|~~~).*?^\1[ \t]*$", flags=re.M | re.S)
+CODE_SPAN = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", flags=re.S)
+MATH = re.compile(r"\$\$.+?\$\$|\$(?!\s).+?(?<!\s)\$", flags=re.S)
+LINK = re.compile(r"\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
+HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$", flags=re.M)
+ANCHOR = re.compile(r"<a\s+(?:id|name)=[\"']([^\"']+)[\"']")
+DETAILS = re.compile(r"<details>\s*<summary>(.*?)</summary>(.*?)</details>", flags=re.S)
+PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```[ \t]*$", flags=re.M | re.S)
+CHECK = re.compile(r"^exercises\.check\(\"([^\"]+)\", .*\)$")
+
+
+def load(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def markdown_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+
+
+def tagged(notebook, tag):
+    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
+
+
+def outputs(notebook):
+    return [output for cell in code_cells(notebook) for output in cell.outputs]
+
+
+def texts(output):
+    """Every textual form of an output: a stream's text, or each text/* form of its data."""
+    if output.output_type == "stream":
+        return [output.text]
+    return [text for kind, text in output.get("data", {}).items() if kind.startswith("text/")]
+
+
+def headings(source):
+    """(level, text) of each heading outside fenced code."""
+    return [(len(marks), text) for marks, text in HEADING.findall(FENCE.sub("", source))]
+
+
+def links(source):
+    """Targets of the links and images outside fenced code and code spans."""
+    return LINK.findall(CODE_SPAN.sub("", FENCE.sub("", source)))
+
+
+def anchors(notebook):
+    """What a #fragment can point to: explicit ids, and headings as JupyterLab names them."""
+    found = set()
+    for cell in markdown_cells(notebook):
+        source = FENCE.sub("", cell.source)
+        found.update(ANCHOR.findall(source))
+        for _, text in headings(source):
+            plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
+            found.add(re.sub(r"[`*]", "", plain).replace(" ", "-"))
+    return found
+
+
+def problem_with_link(path, target):
+    """What is wrong with a link in the notebook at `path`, or ""."""
+    if re.match(r"[a-z][a-z+.-]*:", target, flags=re.I):
+        return ""
+    file, _, fragment = target.partition("#")
+    other = (path.parent / unquote(file)).resolve() if file else path
+    if file.startswith("/"):
+        return "is absolute"
+    if not other.exists():
+        return f"leads to {file}, which does not exist"
+    if fragment and other.suffix == ".ipynb" and unquote(fragment) not in anchors(load(other)):
+        return f"leads to #{fragment}, which {other.name} does not have"
+    return ""
+
+
+def prose(source):
+    """Markdown without everything whose numbers are not claims."""
+    for pattern in (FENCE, CODE_SPAN, MATH):
+        source = pattern.sub(" ", source)
+    source = LINK.sub("]", source)
+    source = re.sub(r"https?://\S+|arXiv:\S+|\b\d{4}\.\d{5}\b", " ", source, flags=re.I)
+    source = re.sub(r"<[^>]*>", " ", source)
+    return re.sub(r"^(#+\s+)\d+(\.\d+)*\.?\s", r"\1", source, flags=re.M)
+
+
+DECIMAL = re.compile(r"(?<![\w.])\d+\.\d+(?![\w]|\.\d)")
+
+
+def decimals(text):
+    return set(DECIMAL.findall(text))
+
+
+def stored_numbers(notebook):
+    """Every decimal number that an output shows."""
+    shown = "\n".join(text for output in outputs(notebook) for text in texts(output))
+    return {float(number) for number in decimals(re.sub(r"<[^>]*>", " ", shown))}
+
+
+def quotable_numbers():
+    """What prose may name without showing it: a slider's stops, and what others reported."""
+    reported = {value for claim in article.CLAIMS for value in claim.values}
+    return {
+        *explorers.SCALES,
+        *explorers.NOISES,
+        *explorers.TARGETS,
+        *explorers.LEARNING_RATES,
+    } | reported
+
+
+def sentence_with(number, text):
+    """The sentence of `text` that holds `number`, on one line."""
+    sentences = re.split(r"(?<=[.!?:])\s+|\n{2,}|\n(?=[-*|\d])", text)
+    pattern = rf"(?<![\w.]){re.escape(number)}(?![\w]|\.\d)"
+    return next((" ".join(each.split()) for each in sentences if re.search(pattern, each)), "")
+
+
+def numbers_without_a_source(notebook):
+    """(number, sentence) for each decimal in the prose that no output shows."""
+    known, missing = stored_numbers(notebook) | quotable_numbers(), []
+    for cell in markdown_cells(notebook):
+        text = prose(cell.source)
+        unknown = sorted(number for number in decimals(text) if float(number) not in known)
+        missing += [(number, sentence_with(number, text)) for number in unknown]
+    return missing
+
+
+def folded(notebook, cell):
+    """The (summary, content) pairs folded under a code cell, up to the next code cell."""
+    at = notebook.cells.index(cell) + 1
+    source = ""
+    while at < len(notebook.cells) and notebook.cells[at].cell_type == "markdown":
+        source += notebook.cells[at].source + "\n\n"
+        at += 1
+    return DETAILS.findall(source)
+
+
+def exercise_key(cell):
+    """The key that an exercise cell checks in its last line, or None."""
+    found = CHECK.match(cell.source.rstrip().splitlines()[-1])
+    return found and found.group(1)
+
+
+def solution(notebook, cell):
+    """The one Python block of the exercise's folded solution."""
+    (content,) = (content for summary, content in folded(notebook, cell) if summary == "Solution")
+    (block,) = PYTHON_BLOCK.findall(content)
+    return block

@@ -1,0 +1,195 @@
+"""The bootstrap cell on Colab: a lone notebook, and a repository that it has to fetch.
+
+A folder here stands for GitHub and a module in sys.modules for Colab; the cell is the one that
+`make address` writes. Nothing leaves the machine.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tools import address
+
+ROOT = Path(__file__).parents[2]
+ADDRESS = "somebody/rank-lab"
+TAG = f"v{address.read_version()}"
+FIRST = "01_setup.ipynb"
+READY = f"LoRA Rank Lab {address.read_version()} is ready."
+#: What makes the kernel, and any Python started with it on its path, look like Colab's.
+ON_COLAB = "import sys, types\nsys.modules['google.colab'] = types.ModuleType('google.colab')\n"
+
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not found")
+
+
+def git(folder, *arguments):
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+    command = ["git", *identity, "-C", str(folder), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def github(tmp_path_factory):
+    """The folder that stands for github.com: the series at its tag, and a newer main."""
+    host = tmp_path_factory.mktemp("github")
+    series = host / f"{ADDRESS}.git"
+    for name in ("tools", "notebooks", "helpers"):
+        ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+        shutil.copytree(ROOT / name, series / name, ignore=ignored)
+    for name in ("pyproject.toml", "README.md", "CITATION.cff"):
+        shutil.copy(ROOT / name, series / name)
+    written = [sys.executable, "-m", "tools.address", ADDRESS]
+    subprocess.run(written, cwd=series, check=True, capture_output=True)
+    git(series, "init", "--quiet", "--initial-branch=main")
+    for message, version in (("the release", None), ("newer", "99.0.0")):
+        if version:
+            (series / "helpers" / "__init__.py").write_text(f'__version__ = "{version}"\n')
+        git(series, "add", ".")
+        git(series, "commit", "--quiet", "-m", message)
+        if not version:
+            git(series, "tag", TAG)
+    return host
+
+
+@pytest.fixture
+def notebook(github):
+    """The first notebook, as the address was written into it."""
+    text = git(github / f"{ADDRESS}.git", "show", f"{TAG}:notebooks/{FIRST}")
+    return nbformat.reads(text, as_version=4)
+
+
+@pytest.fixture
+def cell(notebook):
+    source = next(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    assert f'ADDRESS = "{ADDRESS}"' in source
+    return source
+
+
+@pytest.fixture
+def content(tmp_path):
+    """The folder that a notebook on Colab runs in: empty, and nothing above it either."""
+    folder = tmp_path / "content"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def environment(github, tmp_path):
+    """Environment variables: github.com is a folder, and every Python looks like Colab's."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(ON_COLAB)
+    return {
+        **os.environ,
+        "PYTHONPATH": str(tmp_path / "site"),
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{github.as_uri()}/.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://github.com/",
+    }
+
+
+def run(cell, folder, environment):
+    return subprocess.run(
+        [sys.executable, "-c", cell], cwd=folder, env=environment, capture_output=True, text=True
+    )
+
+
+def offline(environment, github):
+    """Without the folder that stands for it, github.com is not to be reached."""
+    nowhere = {"GIT_CONFIG_KEY_0": f"url.{(github / 'nowhere').as_uri()}/.insteadOf"}
+    return {**environment, **nowhere}
+
+
+def test_it_fetches_the_tag_and_not_what_came_later(cell, content, environment, github):
+    done = run(cell, content, environment)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, READY, "")
+    assert [each.name for each in content.iterdir()] == ["lora-rank-lab"]
+    series = github / f"{ADDRESS}.git"
+    fetched = git(content / "lora-rank-lab", "rev-parse", "HEAD")
+    assert fetched == git(series, "rev-parse", f"{TAG}^{{commit}}")
+    assert fetched != git(series, "rev-parse", "main")
+
+
+def test_the_next_run_fetches_nothing(cell, content, environment, github):
+    assert run(cell, content, environment).returncode == 0
+    kept = content / "lora-rank-lab" / "kept"
+    kept.touch()
+    done = run(cell, content, offline(environment, github))
+    assert (done.returncode, done.stdout.strip()) == (0, READY)
+    assert kept.exists()
+
+
+def test_offline_it_says_what_to_do_and_the_next_run_works(cell, content, environment, github):
+    done = run(cell, content, offline(environment, github))
+    assert done.returncode == 1
+    assert f"https://github.com/{ADDRESS}.git at {TAG} could not be fetched: fatal:" in done.stderr
+    assert "Run this cell again, or upload the folder `helpers`" in done.stderr
+    assert list(content.iterdir()) == []
+    assert run(cell, content, environment).stdout.strip() == READY
+
+
+def test_a_revision_that_is_not_there(cell, content, environment):
+    wrong = cell.replace(f'REVISION = "{TAG}"', 'REVISION = "v0.0.0"')
+    done = run(wrong, content, environment)
+    assert done.returncode == 1
+    assert "at v0.0.0 could not be fetched" in done.stderr
+    assert "v0.0.0 not found" in done.stderr
+    assert list(content.iterdir()) == []
+
+
+def test_what_an_interrupted_run_left_does_not_matter(cell, content, environment):
+    (content / "lora-rank-lab.part" / ".git").mkdir(parents=True)
+    assert run(cell, content, environment).stdout.strip() == READY
+    assert [each.name for each in content.iterdir()] == ["lora-rank-lab"]
+
+
+def test_without_git(cell, content, environment):
+    done = run(cell, content, {**environment, "PATH": str(content)})
+    assert done.returncode == 1
+    assert "could not be fetched" in done.stderr
+    assert "upload the folder `helpers`" in done.stderr
+
+
+def test_without_an_address_it_asks_nobody(cell, content, environment):
+    none_yet = cell.replace(f'ADDRESS = "{ADDRESS}"', 'ADDRESS = ""')
+    done = run(none_yet, content, environment)
+    assert done.returncode == 1
+    assert "github.com" not in done.stderr.split("RuntimeError")[1]
+    assert "on Colab, upload `helpers` beside it" in done.stderr
+
+
+def test_elsewhere_it_fetches_nothing(cell, content, environment):
+    done = run(cell, content, {**environment, "PYTHONPATH": ""})
+    assert done.returncode == 1
+    assert "Get the whole series, not this one file" in done.stderr
+    assert list(content.iterdir()) == []
+
+
+def test_uploaded_helpers_are_enough(cell, content, environment, github):
+    shutil.copytree(ROOT / "helpers", content / "helpers")
+    done = run(cell, content, offline(environment, github))
+    assert (done.returncode, done.stdout.strip()) == (0, READY)
+
+
+def test_installed_helpers_are_enough(cell, content, environment, github, tmp_path):
+    """As in the browser edition, where the notebooks' folder has nothing but notebooks."""
+    shutil.copytree(ROOT / "helpers", tmp_path / "site" / "helpers")
+    done = run(cell, content, offline(environment, github))
+    assert (done.returncode, done.stdout.strip()) == (0, READY)
+    assert list(content.iterdir()) == []
+
+
+def test_the_whole_notebook_on_its_own(notebook, content, environment):
+    """It gives the stored outputs in a folder where there was nothing but the notebook."""
+    pytest.importorskip("nbval")
+    nbformat.write(notebook, content / FIRST)
+    strict = ["--nbval", "--nbval-cell-timeout=120", "-p", "no:cacheprovider", "-q", FIRST]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--rootdir=.", *strict],
+        cwd=content, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert {each.name for each in content.iterdir()} == {FIRST, "lora-rank-lab"}

