@@ -76,7 +76,12 @@ def forward(weights: Weights, tokens: ArrayLike, cache: Cache | None = None) -> 
 
 def normalise(x: Array) -> Array:
     """Each row to a root mean square of 1 (RMSNorm, Zhang and Sennrich 2019, no gain)."""
-    return np.asarray(x / np.sqrt(np.mean(x**2, axis=-1, keepdims=True) + 1e-6))
+    return np.asarray(x / root_mean_square(x))
+
+
+def root_mean_square(x: Array) -> Array:
+    """Of each row, (..., 1); a little more, so that a row of zeros can be divided by it."""
+    return np.asarray(np.sqrt(np.mean(x**2, axis=-1, keepdims=True) + 1e-6))
 
 
 def attend(q: Array, k: Array, v: Array) -> Array:
@@ -93,13 +98,27 @@ def attend(q: Array, k: Array, v: Array) -> Array:
     -------
     (..., T, d) array
     """
+    return np.asarray(shares(q, k) @ v)
+
+
+def shares(q: Array, k: Array) -> Array:
+    """How much each word takes in of those before it and of itself: rows that add up to 1.
+
+    Parameters
+    ----------
+    q, k : see `attend`
+
+    Returns
+    -------
+    (..., T, S) array: the softmax of q k^T / sqrt(d), without the words that come later.
+    """
     scores = q @ k.swapaxes(-1, -2) / math.sqrt(q.shape[-1])
     T, S = scores.shape[-2:]
     if T > 1:
         later = np.triu(np.ones((T, S), dtype=bool), 1 + S - T)
         scores = np.where(later, -np.inf, scores)
-    shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return np.asarray(shares / shares.sum(axis=-1, keepdims=True) @ v)
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
 def _remembered(cache: Cache | None, i: int, k: Array, v: Array) -> tuple[Array, Array]:

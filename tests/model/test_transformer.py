@@ -8,23 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.model import transformer
+from tests.support.transformer import CONTEXT, VOCABULARY, random_weights
 
-VOCABULARY, CONTEXT, HIDDEN = 11, 9, 12
 SEEDS = st.integers(0, 2**31)
 TEXT = st.lists(st.integers(0, VOCABULARY - 1), min_size=1, max_size=CONTEXT)
-
-
-def random_weights(seed, width=8, layers=2):
-    """Large enough that attention is far from even and the logits far from equal."""
-    shapes = {"embedding": (VOCABULARY, width), "position": (CONTEXT, width)}
-    for i in range(layers):
-        for part in ("query", "key", "value", "output"):
-            shapes[f"layers.{i}.{part}"] = (width, width)
-        shapes[f"layers.{i}.up"] = (width, HIDDEN)
-        shapes[f"layers.{i}.down"] = (HIDDEN, width)
-    shapes["unembedding"] = (width, VOCABULARY)
-    stream = np.random.RandomState(seed)
-    return {name: stream.standard_normal(shape) for name, shape in shapes.items()}
 
 
 def successor():
