@@ -1,8 +1,9 @@
 """What was reported, as data, and an audit that computes each verdict.
 
 Reported in "The LoRA Assumption That Breaks in Production" (MarkTechPost, April
-2026) or in one of four write-ups of it. The audit runs the article's construction
-(see `updates`) and compares at the digits that were printed.
+2026) or in one of four write-ups of it, two of which state figures of their own. Write-up
+A says of itself that a language model summarised the article. The audit runs the
+article's construction (see `updates`) and compares at the digits that were printed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ ERROR_RANKS = (2, 4, 8, 16, 32, 48)
 SCALE_RANKS = (1, 4, 8, 16, 32, 64)
 ENERGY_RANKS = (2, 4, 8, 16, 32)
 
+#: The documents that state the claims.
+ARTICLE, WRITE_UP_A, WRITE_UP_B = "article", "write-up A", "write-up B"
+SOURCES = (ARTICLE, WRITE_UP_A, WRITE_UP_B)
+
 REPRODUCES = "reproduces"
 DIFFERS = "does not reproduce"
 HALF = "half true"
@@ -39,15 +44,17 @@ class Claim:
         Its row in the audit.
     text : str
         What was reported, in our words.
-    source : "article" or "write-up"
+    source : one of `SOURCES`
+        The document that states it; where the article does as well, the article.
     quantity : str
         Which of `QUANTITIES` it is about, or "" for a sentence.
     ranks : tuple of int
         Ranks (or indices) of the values.
     values : tuple of float
         The reported values, in the quantity's unit.
-    relation : "=" or ">"
-        "=" compares at `decimals`; ">" asks for more than the value.
+    relation : "=", ">" or "among"
+        "=" compares at `decimals`; ">" asks for more than the value; "among" asks for a
+        value's place anywhere among the first ten.
     decimals : int
     """
 
@@ -62,28 +69,33 @@ class Claim:
 
 
 CLAIMS = (
-    Claim(1, "style: rank 4 captures over 99 % of the energy", "article",
+    Claim(1, "style: rank 4 captures over 99 % of the energy", ARTICLE,
           "style energy %", (4,), (99,), ">", 1),
-    Claim(2, "style: rank 8 captures 99 %", "article", "style energy %", (8,), (99,), "=", 0),
-    Claim(3, "facts: rank 8 captures about 28 %", "article", "facts energy %", (8,), (28,), "=", 0),
-    Claim(4, "alpha/r at alpha = 16", "article", "scale alpha/r",
+    Claim(2, "style: rank 8 captures 99 %", WRITE_UP_A,
+          "style energy %", (8,), (99,), "=", 0),
+    Claim(3, "facts: rank 8 captures about 28 %", ARTICLE, "facts energy %", (8,), (28,), "=", 0),
+    Claim(4, "alpha/r at alpha = 16", ARTICLE, "scale alpha/r",
           SCALE_RANKS, (16, 4, 2, 1, 0.5, 0.25), "=", 2),
-    Claim(5, "alpha/sqrt(r) at alpha = 16", "article", "scale alpha/sqrt(r)",
+    Claim(5, "alpha/sqrt(r) at alpha = 16", ARTICLE, "scale alpha/sqrt(r)",
           SCALE_RANKS, (16, 8, 5.7, 4, 2.8, 2.0), "=", 1),
-    Claim(6, "style: largest singular values", "write-up",
+    Claim(6, "style: largest singular values", WRITE_UP_A,
           "style singular value", (1, 2, 3, 4, 5), (5.0, 4.5, 4.0, 3.5, 0.5), "=", 1),
-    Claim(7, "facts: largest singular values", "article",
+    Claim(7, "facts: largest singular values", WRITE_UP_A,
           "facts singular value", (1, 2, 3), (3.0, 2.9, 2.8), "=", 1),
-    Claim(8, "error of style over rank", "write-up",
+    Claim(8, "error of style over rank", WRITE_UP_A,
           "style error alpha/r", ERROR_RANKS, (0.201, 0.015, 0.002, 0.001, 0.000, 0.000)),
-    Claim(8, "error of facts over rank", "write-up",
+    Claim(8, "error of facts over rank", WRITE_UP_A,
           "facts error alpha/r", ERROR_RANKS, (0.916, 0.850, 0.692, 0.553, 0.417, 0.289)),
-    Claim(9, "error of facts over rank, rsLoRA", "write-up",
+    Claim(9, "error of facts over rank, rsLoRA", WRITE_UP_A,
           "facts error alpha/sqrt(r)", ERROR_RANKS, (0.894, 0.775, 0.585, 0.413, 0.199, 0.099)),
-    Claim(10, "standard LoRA's error is not monotone in the rank: it gets unstable", "article"),
-    Claim(11, "rsLoRA reduces the error more steadily", "article"),
-    Claim(12, "the optimiser must overcompensate, training converges poorly", "article"),
-    Claim(13, "style wants low-rank LoRA, facts want r >= 32 with rsLoRA", "article"),
+    Claim(10, "standard LoRA's error is not monotone in the rank: it gets unstable", ARTICLE),
+    Claim(11, "rsLoRA reduces the error more steadily", ARTICLE),
+    Claim(12, "the optimiser must overcompensate, training converges poorly", ARTICLE),
+    Claim(13, "style wants a low rank with LoRA, facts a high one with rsLoRA", ARTICLE),
+    Claim(13, "facts want r >= 32", WRITE_UP_A),
+    Claim(14, "style: singular values drop from 5.0 to 0.6", WRITE_UP_B,
+          "style singular value", (1, 4), (5.0, 0.6), "among", 1),
+    Claim(15, "too large a scale and a vanishing one cause the same instability", ARTICLE),
 )  # fmt: skip
 
 
@@ -150,6 +162,8 @@ def _judge(claim: Claim) -> Finding:
     rounded = tuple(float(value) for value in np.round(measured, claim.decimals))
     if claim.relation == ">":
         holds = all(value > bound for value, bound in zip(measured, claim.values))
+    elif claim.relation == "among":
+        holds = set(claim.values) <= _first_ten(claim)
     else:
         # One unit in the last printed digit: some write-ups cut where others round.
         unit = 10.0**-claim.decimals
@@ -163,13 +177,20 @@ def _judge(claim: Claim) -> Finding:
     return Finding(claim, rounded, DIFFERS, "")
 
 
+def _first_ten(claim: Claim) -> set[float]:
+    """The first ten values of a claim's quantity, at its digits."""
+    ten = np.round(QUANTITIES[claim.quantity](np.arange(1, 11)), claim.decimals)
+    return {float(value) for value in ten}
+
+
 def _among_the_first_ten(claim: Claim) -> tuple[str, str]:
     """Do reported singular values at least occur, in places further on?"""
-    ten = np.round(QUANTITIES[claim.quantity](np.arange(1, 11)), claim.decimals)
-    if set(claim.values) <= {float(value) for value in ten}:
+    ten = _first_ten(claim)
+    if set(claim.values) <= ten:
         return HALF, "all of them occur among the first ten, but not in these places"
     gone = [f"{value:g}" for value in claim.values if value not in ten]
-    return DIFFERS, f"{' and '.join(gone)} do not occur among the first ten"
+    verb = "does" if len(gone) == 1 else "do"
+    return DIFFERS, f"{' and '.join(gone)} {verb} not occur among the first ten"
 
 
 def _closest_column(claim: Claim) -> str:
@@ -226,9 +247,22 @@ def _choice(claim: Claim) -> Finding:
     )
 
 
+def _two_causes(claim: Claim) -> Finding:
+    ranks = np.arange(1, 65)
+    scales = QUANTITIES[f"scale {STANDARD}"](ranks)
+    large, small = ranks[scales > 1], ranks[scales < 1]
+    verdict = HALF if len(large) and len(small) else DIFFERS
+    return Finding(
+        claim, (), verdict,
+        f"alpha/r is above 1 up to r = {large[-1]} and below 1 from r = {small[0]} on: two sides "
+        "of one curve; nothing is repeated, so nothing can become unstable",
+    )  # fmt: skip
+
+
 _SENTENCES: dict[int, Callable[[Claim], Finding]] = {
     10: _monotone,
     11: _steadier,
     12: _training,
     13: _choice,
+    15: _two_causes,
 }

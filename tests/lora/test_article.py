@@ -17,7 +17,7 @@ from tests.support.matrices import (
     rebuilt,
 )
 
-#: What each claim should be found to be; claim 8 has a row for each update.
+#: What each claim should be found to be; claims 8 and 13 have two rows.
 VERDICTS = {
     1: article.REPRODUCES,
     2: article.REPRODUCES,
@@ -32,7 +32,11 @@ VERDICTS = {
     11: article.MISLEADING,
     12: article.UNTESTED,
     13: article.UNTESTED,
+    14: article.DIFFERS,
+    15: article.HALF,
 }
+#: The document that states each; 13 is stated by the article, its "r >= 32" by a write-up.
+STATED_BY_THE_ARTICLE = {1, 3, 4, 5, 10, 11, 12, 13, 15}
 
 
 def findings():
@@ -63,13 +67,22 @@ def name_of(claim):
 
 
 def test_every_claim_is_there():
-    assert {claim.number for claim in article.CLAIMS} == set(range(1, 14))
-    assert len(findings()) == len(article.CLAIMS) == 14
+    assert {claim.number for claim in article.CLAIMS} == set(range(1, 16))
+    assert len(article.audit()) == len(article.CLAIMS) == 17
 
 
 def test_every_claim_gets_its_verdict():
-    found = {number: verdict.verdict for (number, _), verdict in findings().items()}
-    assert found == VERDICTS
+    assert {each.claim.number for each in article.audit()} == set(VERDICTS)
+    for each in article.audit():
+        assert each.verdict == VERDICTS[each.claim.number], each.claim.text
+
+
+def test_each_claim_names_the_document_that_states_it():
+    stated = {claim.number for claim in article.CLAIMS if claim.source == article.ARTICLE}
+    assert stated == STATED_BY_THE_ARTICLE
+    assert {claim.source for claim in article.CLAIMS} == set(article.SOURCES)
+    (floor,) = [claim for claim in article.CLAIMS if claim.source == article.WRITE_UP_B]
+    assert floor.number == 14
 
 
 @pytest.mark.parametrize("claim", WITH_VALUES, ids=name_of)
@@ -97,7 +110,7 @@ def test_the_verdict_follows_from_the_values(claim, monkeypatch):
 
 
 def test_reported_values_are_those_of_the_sources():
-    reported = {(claim.number, claim.quantity): claim.values for claim in article.CLAIMS}
+    reported = {(claim.number, claim.quantity): claim.values for claim in WITH_VALUES}
     assert reported[4, "scale alpha/r"] == (16, 4, 2, 1, 0.5, 0.25)
     assert reported[5, "scale alpha/sqrt(r)"] == (16, 8, 5.7, 4, 2.8, 2.0)
     assert reported[6, "style singular value"] == (5.0, 4.5, 4.0, 3.5, 0.5)
@@ -105,6 +118,12 @@ def test_reported_values_are_those_of_the_sources():
     assert reported[8, "style error alpha/r"] == (0.201, 0.015, 0.002, 0.001, 0.000, 0.000)
     assert reported[8, "facts error alpha/r"] == (0.916, 0.850, 0.692, 0.553, 0.417, 0.289)
     assert reported[9, "facts error alpha/sqrt(r)"] == (0.894, 0.775, 0.585, 0.413, 0.199, 0.099)
+    assert reported[14, "style singular value"] == (5.0, 0.6)
+
+
+def test_a_scale_is_too_large_below_alpha_and_too_small_above():
+    (finding,) = [each for each in article.audit() if each.claim.number == 15]
+    assert "above 1 up to r = 15 and below 1 from r = 17 on" in finding.remark
 
 
 def missed_energy_by_hand(matrix, rank):
