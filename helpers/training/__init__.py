@@ -2,11 +2,13 @@
 
 ``losses`` what is minimised; ``start`` where A starts; ``optimisers`` SGD and Adam;
 ``loop`` the training; ``theory`` the first step and the largest step in formulas;
-``exponents`` the first step measured over the rank; ``sweeps`` training over ranks
-and learning rates; ``runs`` the ones that notebook 06 shows.
+``exponents`` the first step measured over the rank; ``identities`` what scale and rate
+have in common and what breaks it; ``sweeps`` training over ranks and learning rates;
+``runs`` the ones that notebook 06 shows.
 """
 
 from .exponents import Exponent, gaussian_target, log_slope, measure_exponents
+from .identities import adamw, first_step_exponent
 from .init import STARTS, start_A, start_variance
 from .loop import BLOW_UP, History, gradients, train
 from .losses import DataLoss, Loss, MatrixLoss, noisy_data
@@ -32,8 +34,10 @@ __all__ = [
     "Loss",
     "MatrixLoss",
     "Sweep",
+    "adamw",
     "article_loss",
     "compare",
+    "first_step_exponent",
     "first_step_sizes",
     "first_update",
     "fixed_rate",

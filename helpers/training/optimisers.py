@@ -44,7 +44,8 @@ class Adam:
     At t = 1 it is g / (|g| + epsilon): the sign of the gradient.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, epsilon: float = EPSILON) -> None:
+        self.epsilon = epsilon
         self.step = 0
         self.mean: Array = np.zeros(())
         self.square: Array = np.zeros(())
@@ -56,7 +57,7 @@ class Adam:
         self.square = BETA_2 * self.square + (1 - BETA_2) * gradient**2
         mean = self.mean / (1 - BETA_1**self.step)
         square = self.square / (1 - BETA_2**self.step)
-        return mean / (np.sqrt(square) + EPSILON)
+        return mean / (np.sqrt(square) + self.epsilon)
 
     def keep(self, runs: Array) -> None:
         """Go on with some of the runs along the first axis."""

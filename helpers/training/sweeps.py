@@ -26,6 +26,7 @@ def compare(
     steps: int = 100,
     start: str = "kaiming",
     ratio_B: float = 1.0,
+    scalings: Sequence[str] = SCALINGS,
 ) -> History:
     """Train one rank under both scalings, from the same starting A for each seed.
 
@@ -41,17 +42,18 @@ def compare(
         Each draws its own A.
     start : see `start_A`
     ratio_B : see `train`
+    scalings : some of `SCALINGS`
 
     Returns
     -------
-    History with runs of shape (2, L, K): scaling (as in `SCALINGS`), rate, seed.
+    History with runs of shape (S, L, K): scaling (as in `scalings`), rate, seed.
     """
     d, k = loss.target.shape
     rank = validation.integer("rank", rank, 1, min(d, k), " (the smaller side of the update)")
     if len(seeds) == 0:
         raise ValueError("seeds must hold at least one seed, got none")
     A = [start_A(np.random.RandomState(seed), rank, k, start) for seed in seeds]
-    multiplier = np.array([scale(alpha, rank, scaling) for scaling in SCALINGS])
+    multiplier = np.array([scale(alpha, rank, scaling) for scaling in scalings])
     rates = np.atleast_1d(validation.positive_array("learning_rate", learning_rate))
     return train(loss, A, multiplier[:, None, None], rates[:, None], optimiser, steps, ratio_B)
 
@@ -140,10 +142,11 @@ def sweep(
     ranks: Sequence[int],
     learning_rates: ArrayLike,
     optimiser: str = "adam",
-    alpha: float = 16,
+    alpha: ArrayLike = 16,
     seeds: Sequence[int] = (0, 1, 2),
     steps: int = 100,
     start: str = "kaiming",
+    scalings: Sequence[str] = SCALINGS,
 ) -> Sweep:
     """`compare` at every rank and learning rate.
 
@@ -155,7 +158,9 @@ def sweep(
     loss : MatrixLoss or DataLoss
     ranks : (R,) whole numbers, between 1 and the smaller side of the target
     learning_rates : float or (L,) array, above 0 and rising
-    optimiser, alpha, seeds, steps, start : as for `compare`
+    alpha : float or (R,) array, above 0
+        One for all ranks, or one for each, such as twice the rank.
+    optimiser, seeds, steps, start, scalings : as for `compare`
 
     Raises
     ------
@@ -169,7 +174,11 @@ def sweep(
     rates = np.atleast_1d(validation.positive_array("learning_rates", learning_rates))
     if rates.ndim != 1 or np.any(np.diff(rates) <= 0):
         raise ValueError(f"learning_rates must rise, got {learning_rates!r}")
-    runs = [compare(loss, int(r), alpha, rates, optimiser, seeds, steps, start) for r in rank_array]
+    alphas = np.broadcast_to(validation.positive_array("alpha", alpha), rank_array.shape)
+    runs = [
+        compare(loss, int(r), float(a), rates, optimiser, seeds, steps, start, scalings=scalings)
+        for r, a in zip(rank_array, alphas)
+    ]
     return Sweep(
         rank_array,
         rates,

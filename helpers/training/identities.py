@@ -1,0 +1,139 @@
+"""What "a scale is the ratio of two learning rates" leaves out, and what bends the exponents.
+
+With B' = s B, training at multiplier s is training at multiplier 1 in which B' has
+
+    SGD    s^2 times the learning rate
+    AdamW  s times the learning rate, its weight decay over s, its epsilon over s
+
+and A keeps what it had. Nothing else is the same run; one learning rate for both factors
+is another knob.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .. import validation
+from ..validation import Array
+from .exponents import log_slope
+from .init import start_A
+from .loop import gradients
+from .losses import Loss
+from .optimisers import EPSILON, Adam
+
+#: At which ranks the exponents are measured, unless said otherwise.
+RANKS = (2, 4, 8, 16, 32, 64)
+
+
+def adamw(
+    loss: Loss,
+    A: ArrayLike,
+    multiplier: float,
+    rates: tuple[float, float],
+    decays: tuple[float, float] = (0.0, 0.0),
+    epsilons: tuple[float, float] = (EPSILON, EPSILON),
+    steps: int = 100,
+) -> Array:
+    """The update after training by AdamW, with every setting given for A and for B.
+
+    AdamW (Loshchilov and Hutter 2017, arXiv:1711.05101) shrinks each factor by its
+    rate times its decay at every step, beside Adam's step.
+
+    Parameters
+    ----------
+    loss : MatrixLoss or DataLoss
+    A : (r, k) array
+        Where A starts; B starts at zero.
+    multiplier : float, above 0
+        s.
+    rates, decays, epsilons : pairs of float, for A and for B
+    steps : int
+
+    Returns
+    -------
+    (d, k) array
+        s B A at the end.
+
+    Examples
+    --------
+    Multiplier 4 is multiplier 1 with other settings for B:
+
+    >>> from helpers.training import MatrixLoss
+    >>> loss, A = MatrixLoss(np.eye(4)), np.eye(2, 4)
+    >>> one = adamw(loss, A, 4.0, (0.01, 0.01), (0.1, 0.1))
+    >>> other = adamw(loss, A, 1.0, (0.01, 0.04), (0.1, 0.025), (1e-8, 1e-8 / 4))
+    >>> bool(np.allclose(one, other, rtol=0, atol=1e-12))
+    True
+    """
+    s = validation.number("multiplier", multiplier, 0, above=True)
+    A = validation.matrix("A", A).copy()
+    B = np.zeros((len(loss.target), len(A)))
+    adams = [Adam(epsilon) for epsilon in epsilons]
+    for _ in range(validation.integer("steps", steps, 1)):
+        _, _, gradient_A, gradient_B = gradients(loss, A, B, s)
+        moves = [adam.direction(g) for adam, g in zip(adams, (gradient_A, gradient_B))]
+        A -= rates[0] * (moves[0] + decays[0] * A)
+        B -= rates[1] * (moves[1] + decays[1] * B)
+    return np.asarray(s * B @ A)
+
+
+def first_step_exponent(
+    target: ArrayLike,
+    multipliers: Sequence[float],
+    optimiser: str = "adam",
+    size: float = 1.0,
+    noise: float = 0.0,
+    clipped: bool = False,
+    ranks: Sequence[int] = RANKS,
+    seeds: Sequence[int] = range(10),
+) -> float:
+    """The power of the rank in the first step's mean progress, under less tidy conditions.
+
+    Parameters
+    ----------
+    target : (d, k) array
+        M.
+    multipliers : as many floats as there are ranks
+        s at each rank.
+    optimiser : "sgd" or "adam"
+    size : float
+        The gradient is multiplied by this: far below Adam's epsilon over its entries,
+        Adam is SGD with a large learning rate.
+    noise : float
+        Standard deviation of noise in every entry of the gradient, over the root of the
+        mean square of the gradient's own entries.
+    clipped : bool
+        Whether B's gradient is scaled to length 1 first.
+    ranks : whole numbers
+    seeds : whole numbers
+
+    Examples
+    --------
+    With alpha = 2r the multiplier is 2 at every rank, and the progress goes as r:
+
+    >>> M = np.random.RandomState(0).standard_normal((64, 64))
+    >>> round(first_step_exponent(M, [2.0] * 6), 1)
+    1.0
+    """
+    target = validation.matrix("target", target)
+    validation.choice("optimiser", optimiser, ("sgd", "adam"))
+    if len(multipliers) != len(ranks):
+        raise ValueError(
+            f"multipliers must be one for each of {len(ranks)} ranks, got {len(multipliers)}"
+        )
+    progress = np.empty((len(seeds), len(ranks)))
+    for i, seed in enumerate(seeds):
+        generator = np.random.RandomState(seed)
+        blur = noise * np.sqrt(np.mean(target**2)) * generator.standard_normal(target.shape)
+        for j, (rank, s) in enumerate(zip(ranks, multipliers)):
+            A = start_A(generator, rank, target.shape[1])
+            step = size * s * (target + blur) @ A.T
+            if clipped:
+                step /= np.linalg.norm(step)
+            if optimiser == "adam":
+                step = step / (np.abs(step) + EPSILON)
+            progress[i, j] = s * np.sum((step @ A) * target)
+    return float(log_slope(ranks, progress.mean(axis=0)))

@@ -1,0 +1,133 @@
+"""What makes a scale and a pair of rates the same run, and what bends the exponents."""
+
+import numpy as np
+import pytest
+
+from helpers import training
+from helpers.lora import scaling
+from helpers.training import identities
+
+RANKS = (2, 4, 8, 16, 32, 64)
+
+
+@pytest.fixture(scope="module")
+def loss():
+    return training.article_loss("facts")
+
+
+@pytest.fixture(scope="module")
+def A():
+    return training.start_A(np.random.RandomState(0), 16, 64)
+
+
+def multipliers(rule):
+    if rule == "alpha = 2r":
+        return [2.0] * len(RANKS)
+    return [float(scaling.scale(16, rank, rule)) for rank in RANKS]
+
+
+def by_hand(target, A, s, rates, decays, epsilons, steps):
+    """AdamW as its paper writes it, one matrix at a time."""
+    A, B = A.copy(), np.zeros((len(target), len(A)))
+    m, v = ([np.zeros_like(A), np.zeros_like(B)] for _ in range(2))
+    for t in range(1, steps + 1):
+        G = s * B @ A - target
+        new = []
+        for i, (weight, g) in enumerate(((A, s * B.T @ G), (B, s * G @ A.T))):
+            m[i] = 0.9 * m[i] + 0.1 * g
+            v[i] = 0.999 * v[i] + 0.001 * g * g
+            step = (m[i] / (1 - 0.9**t)) / (np.sqrt(v[i] / (1 - 0.999**t)) + epsilons[i])
+            new.append(weight - rates[i] * decays[i] * weight - rates[i] * step)
+        A, B = new
+    return s * B @ A
+
+
+@pytest.mark.parametrize("decays", [(0.0, 0.0), (0.1, 0.3)])
+def test_adamw_is_what_its_paper_writes(loss, A, decays):
+    settings = (2.0, (1e-3, 3e-3), decays, (1e-8, 1e-6))
+    found = training.adamw(loss, A, *settings, steps=20)
+    np.testing.assert_allclose(found, by_hand(loss.target, A, *settings, 20), rtol=1e-9, atol=1e-12)
+
+
+def test_without_decay_it_is_the_training_of_the_notebook(loss, A):
+    run = training.train(loss, A, 2.0, 1e-3, "adam", 30)
+    found = training.adamw(loss, A, 2.0, (1e-3, 1e-3), steps=30)
+    np.testing.assert_allclose(found, 2.0 * run.B @ run.A, rtol=1e-9, atol=1e-12)
+
+
+def apart(one, other):
+    return np.linalg.norm(one - other) / np.linalg.norm(one)
+
+
+@pytest.mark.parametrize(
+    "rate_B, decay_B, epsilon_B, least, most",
+    [
+        (2, 1 / 2, 1 / 2, 0, 1e-12),
+        (2, 1 / 2, 1, 1e-9, 1e-3),  # epsilon as it was
+        (2, 1, 1 / 2, 1e-4, 1e-1),  # weight decay as it was
+        (1, 1 / 2, 1 / 2, 1e-1, np.inf),
+    ],
+)
+def test_a_multiplier_is_the_ratio_of_the_rates_where_decay_and_epsilon_go_with_it(
+    loss, A, rate_B, decay_B, epsilon_B, least, most
+):
+    rate, decay, epsilon = 3e-4, 0.1, 1e-8
+    one = training.adamw(loss, A, 2.0, (rate, rate), (decay, decay))
+    other = training.adamw(
+        loss, A, 1.0, (rate, rate_B * rate), (decay, decay_B * decay),
+        (epsilon, epsilon_B * epsilon),
+    )  # fmt: skip
+    assert least <= apart(one, other) <= most
+
+
+def test_one_rate_for_both_factors_is_another_knob(loss, A):
+    one = training.adamw(loss, A, 2.0, (3e-4, 3e-4))
+    assert apart(one, training.adamw(loss, A, 1.0, (6e-4, 6e-4))) > 0.1
+
+
+@pytest.mark.parametrize("optimiser", training.OPTIMISERS)
+@pytest.mark.parametrize("rule", scaling.SCALINGS)
+def test_tidy_conditions_give_the_exponents_of_theory(loss, optimiser, rule):
+    found = training.first_step_exponent(loss.target, multipliers(rule), optimiser)
+    assert found == pytest.approx(training.theory_exponent(optimiser, rule), abs=0.05)
+    measured = training.measure_exponents(loss.target)["progress", optimiser, rule]
+    assert found == pytest.approx(measured.slope, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    "condition, expected",
+    [
+        ({"optimiser": "sgd"}, (-1, 0, 1)),
+        ({}, (0, 0.5, 1)),
+        ({"size": 1e-10}, (-1, 0, 1)),  # all of the gradient below epsilon: SGD
+        ({"noise": 10}, (0, 0.5, 1)),
+        ({"optimiser": "sgd", "clipped": True}, (-0.5, 0, 0.5)),
+        ({"clipped": True}, (0, 0.5, 1)),  # Adam's first step knows no size
+    ],
+)
+def test_exponents_under_other_conditions(loss, condition, expected):
+    rules = (*scaling.SCALINGS, "alpha = 2r")
+    found = [
+        training.first_step_exponent(loss.target, multipliers(rule), **condition) for rule in rules
+    ]
+    np.testing.assert_allclose(found, expected, atol=0.1)
+
+
+def test_as_many_multipliers_as_ranks(loss):
+    with pytest.raises(ValueError, match="multipliers must be one for each of 6 ranks, got 2"):
+        training.first_step_exponent(loss.target, [1.0, 2.0])
+    with pytest.raises(ValueError, match="optimiser must be one of"):
+        training.first_step_exponent(loss.target, [1.0] * 6, "lion")
+    assert len(identities.RANKS) == 6
+
+
+def test_a_sweep_with_an_alpha_for_each_rank(loss):
+    found = training.sweep(
+        loss, (2, 8), (1e-3, 1e-2), "adam", (4, 16), (0,), 5, scalings=(scaling.STANDARD,)
+    )
+    assert found.loss.shape == (1, 2, 2, 1, 6)
+    for i, (rank, alpha) in enumerate(((2, 4), (8, 16))):
+        each = training.compare(loss, rank, alpha, (1e-3, 1e-2), "adam", (0,), 5)
+        np.testing.assert_allclose(found.loss[0, i], each.loss[0], rtol=1e-12)
+    with pytest.raises(ValueError):
+        training.sweep(loss, (2, 8), 1e-3, alpha=(4, 16, 32))
