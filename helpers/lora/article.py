@@ -188,9 +188,14 @@ def _among_the_first_ten(claim: Claim) -> tuple[str, str]:
     ten = _first_ten(claim)
     if set(claim.values) <= ten:
         return HALF, "all of them occur among the first ten, but not in these places"
-    gone = [f"{value:g}" for value in claim.values if value not in ten]
-    verb = "does" if len(gone) == 1 else "do"
-    return DIFFERS, f"{' and '.join(gone)} {verb} not occur among the first ten"
+    gone = [value for value in claim.values if value not in ten]
+    values = QUANTITIES[claim.quantity](np.arange(1, 11))
+    nearest = [f"{values[np.abs(values - value).argmin()]:.2f}" for value in gone]
+    verbs = ("does", "is") if len(gone) == 1 else ("do", "are")
+    return DIFFERS, (
+        f"{' and '.join(f'{value:g}' for value in gone)} {verbs[0]} not occur among the first ten; "
+        f"the nearest {verbs[1]} {' and '.join(nearest)}"
+    )
 
 
 def _closest_column(claim: Claim) -> str:
