@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from helpers.lora import scaling, spectrum
-from helpers.model import update as model_update
+from helpers.model.update import apply_update, captured_energy, decompose
 
 from . import config, small
 from .config import Adapter
@@ -37,22 +37,22 @@ def adapter(name: str, seed: int) -> dict[str, Any]:
     update = {
         key: scale * (down.double() @ up.double()).numpy() for key, (down, up) in half.items()
     }
-    parts, weights = model_update.decompose(update), small.as_numpy(base)
+    parts, weights = decompose(update), small.as_numpy(base)
     ranks = [rank for rank in config.RANKS if rank <= made.rank]
 
     def behaviour(rank: int, s: float = 1.0) -> dict[str, float]:
-        return small.behaviour(model_update.apply(weights, parts, rank, s), made.task, seed)
+        return small.behaviour(apply_update(weights, parts, rank, s), made.task, seed)
 
     found = {
         "loss": float(np.mean(losses[-10:])),
         "before": behaviour(0),
         "ranks": [
-            {"rank": rank, "energy": model_update.energy(parts, rank), **behaviour(rank)}
+            {"rank": rank, "energy": captured_energy(parts, rank), **behaviour(rank)}
             for rank in ranks
         ],
         "scales": [{"scale": s, **behaviour(made.rank, s)} for s in config.SCALES],
         "spectrum": {
-            key: median(measure(each.values[: made.rank]) for each in parts.values())
+            key: median(measure(each.S[: made.rank]) for each in parts.values())
             for key, measure in _MEASURES.items()
         },
     }

@@ -7,6 +7,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from helpers.model.tasks import FULL_RANK
+
 ROOT = Path(__file__).resolve().parents[1]
 #: What the notebooks read.
 DATA = ROOT / "helpers" / "data"
@@ -21,7 +23,7 @@ RANKS = (1, 2, 4, 8, 16, 32, 64)
 class SmallModel:
     """The small transformer."""
 
-    width: int = 128
+    width: int = FULL_RANK
     hidden: int = 256
     layers: int = 3
     context: int = 36

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from helpers.lora import scaling
-from helpers.model import recall, transformer, world
-from helpers.model import update as model_update
+from helpers.model import recall, tasks, transformer, world
+from helpers.model.tasks import FULL_RANK
+from helpers.model.update import apply_update, captured_energy, decompose
 
 from . import config, model, runs
 from .config import SMALL, Training
@@ -37,19 +38,19 @@ def full(seed: int, task: str) -> dict[str, Any]:
     texts = model.corpus(people, styles)
     losses = model.fit(list(weights.values()), lambda: weights, texts, config.FULL[task], seed)
     update = {name: (weights[name].detach() - base[name]).half() for name in base}
-    parts = model_update.decompose(as_numpy(update))
+    parts = decompose(as_numpy(update))
     rows = [
         {
             "rank": rank,
-            "energy": model_update.energy(parts, rank),
-            **behaviour(model_update.apply(as_numpy(base), parts, rank), task, seed),
+            "energy": captured_energy(parts, rank),
+            **behaviour(apply_update(as_numpy(base), parts, rank), task, seed),
         }
-        for rank in (*config.RANKS, 128)
+        for rank in (*config.RANKS, FULL_RANK)
     ]
     scales = [
         {
             "scale": s,
-            **behaviour(model_update.apply(as_numpy(base), parts, 128, s), task, seed),
+            **behaviour(apply_update(as_numpy(base), parts, FULL_RANK, s), task, seed),
         }
         for s in config.SCALES
     ]
@@ -58,7 +59,7 @@ def full(seed: int, task: str) -> dict[str, Any]:
         "before": behaviour(as_numpy(base), task, seed),
         "ranks": rows,
         "scales": scales,
-        "singular_values": {name: np.round(p.values, 5).tolist() for name, p in parts.items()},
+        "singular_values": {name: np.round(p.S, 5).tolist() for name, p in parts.items()},
         "tensors": update,
     }
 
@@ -69,16 +70,16 @@ def needed_rank(seed: int, task: str) -> dict[str, Any]:
     Recall of the style for the new style, of the facts for new people. The full update
     recalls all of both, and recall is taken to rise with the rank.
     """
-    name = "style" if task == "saga" else "facts"
+    name = tasks.task(task).measure
     base, update = as_numpy(base_of(seed)), runs.tensors(full, seed=seed, task=task)
-    parts = model_update.decompose(as_numpy(update))
+    parts = decompose(as_numpy(update))
     people, styles = recall.task(task, seed)
     people = people[: config.EVALUATED]
 
     def recalled(rank: int) -> float:
-        return recall.measure(model_update.apply(base, parts, rank), people, styles)[name]
+        return recall.measure(apply_update(base, parts, rank), people, styles)[name]
 
-    low, high = 0, 128  # not enough, and enough
+    low, high = 0, FULL_RANK  # not enough, and enough
     seen = {}
     while high - low > 1:
         middle = (low + high) // 2
@@ -158,12 +159,7 @@ def as_numpy(weights: model.Weights) -> dict[str, Any]:
 
 def behaviour(weights: transformer.Weights, task: str, seed: int) -> dict[str, float]:
     """Recall of facts and of style on the task, and of facts on the known people."""
-    people, styles = recall.task(task, seed)
-    found = recall.measure(weights, people[: config.EVALUATED], styles)
-    others = {
-        tag: text
-        for tag, text in world.STYLES.items()
-        if task != "saga" or tag != world.SAGA_PROMPT
-    }
+    record = tasks.task(task)
+    found = recall.measure(weights, record.people(seed)[: config.EVALUATED], record.styles)
     known = world.people("known", seed)[: config.EVALUATED_KNOWN]
-    return {**found, "known": recall.measure(weights, known, others)["facts"]}
+    return {**found, "known": recall.measure(weights, known, record.other_styles)["facts"]}

@@ -12,7 +12,8 @@ import numpy as np
 from . import adapters
 from .lora import scaling, spectrum, truncation, updates
 from .model import recall, results, shipped, transformer, world
-from .model import update as model_update
+from .model.tasks import FULL_RANK
+from .model.update import lora_size
 
 #: What an exercise cell holds before the learner has answered.
 UNANSWERED = ...
@@ -189,10 +190,7 @@ def _gradient_of_B(answer: Any) -> str:
 
 def _facts_right(rank: int) -> float:
     """The share of the first new person's facts at a rank of the update for 25 people."""
-    weights = model_update.apply(shipped.base(), shipped.parts("25"), rank)
-    person, style = world.people(25)[0], "record"
-    (text,) = recall.texts(weights, [person], style)
-    return world.mark(text, person, world.STYLES[style]).facts
+    return recall.with_full_update("25", rank, people=1).facts
 
 
 def _not_a_rank(answer: Any, highest: int) -> str:
@@ -205,7 +203,7 @@ def _not_a_rank(answer: Any, highest: int) -> str:
 
 def _lowest_rank(answer: Any) -> str:
     """Exercise 07-2: the lowest rank at which one person's facts are all right."""
-    if problem := _not_a_rank(answer, 128):
+    if problem := _not_a_rank(answer, FULL_RANK):
         return problem
     rank = int(np.asarray(answer).item())
     if _facts_right(rank) < 1:
@@ -286,8 +284,18 @@ def _weaker(answer: Any) -> str:
     return _pair(_weakened(), "those are the inverses.")(answer)
 
 
-#: Exercise 07-1: half a bit in each of a rank's 6,728 numbers.
-_RANKS_FOR_3200 = 3200 * world.bits_per_person() / (0.5 * 6728)
+def _lowest_for_3200(answer: Any) -> str:
+    """Exercise 07-1: the lowest rank for 3,200 people, at half a bit in each number."""
+    ranks = 3200 * world.bits_per_person() / (0.5 * lora_size(shipped.base(), 1))
+    return _number(
+        float(np.ceil(ranks)),
+        {
+            ranks: "a rank is a whole number: round up, or not all people fit.",
+            float(np.floor(ranks)): "at that rank a few people are left out: round up.",
+            float(np.ceil(ranks / 2)): "each number holds half a bit, not one.",
+        },
+    )(answer)
+
 
 _STYLE_WEAKEST = updates.STYLE["smallest"]
 
@@ -371,14 +379,7 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
         },
     ),
     "06-3": _gradient_of_B,
-    "07-1": _number(
-        float(np.ceil(_RANKS_FOR_3200)),
-        {
-            _RANKS_FOR_3200: "a rank is a whole number: round up, or not all people fit.",
-            float(np.floor(_RANKS_FOR_3200)): "at that rank a few people are left out: round up.",
-            float(np.ceil(_RANKS_FOR_3200 / 2)): "each number holds half a bit, not one.",
-        },
-    ),
+    "07-1": _lowest_for_3200,
     "07-2": _lowest_rank,
     "07-3": _normalise,
     "08-1": _crowd_at_most,

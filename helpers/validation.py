@@ -63,6 +63,14 @@ def positive_array(name: str, value: ArrayLike) -> Array:
     return array.astype(np.float64)
 
 
+def non_negative_array(name: str, value: ArrayLike) -> Array:
+    """Return `value` as a float array whose entries are finite and at least 0."""
+    array = _numbers(value)
+    if array is None or array.size == 0 or not np.all(np.isfinite(array) & (array >= 0)):
+        raise ValueError(f"{name} must be finite and at least 0, got {_shown(value)}")
+    return array.astype(np.float64, copy=False)
+
+
 def rank_array(
     name: str, value: ArrayLike, high: int | None = None, note: str = ""
 ) -> NDArray[np.int64]:

@@ -134,12 +134,14 @@ relative_error = with_defaults(truncation.relative_error, update=SQUARE, approxi
 scaled_error = with_defaults(
     truncation.scaled_error, singular_values=VALUES, rank=2, multiplier=1.0
 )
+squared = with_defaults(truncation.squared_error, captured=0.75, missed=0.25, multiplier=1.0)
 plane = with_defaults(
     truncation.error_plane, singular_values=VALUES, ranks=[1], alphas=[16], scaling=STANDARD
 )
 for value, got, allowed in BAD_UPDATES:
     for function in (factor, literal, relative_error):
         add(function, "update", value, got, allowed)
+    add(truncation.svd, "matrix", value, got, allowed)
     add(relative_error, "approximation", value, got, allowed)
 add(relative_error, "update", np.zeros((4, 4)), "all zeros")
 add(literal, "update", np.zeros((4, 4)), "all zeros")
@@ -156,6 +158,10 @@ for value, shown in BAD_POSITIVES:
 for value, shown in BAD_SCALINGS:
     for function in (literal, plane):
         add(function, "scaling", value, f"got {shown}", "one of 'alpha/r', 'alpha/sqrt(r)'")
+
+for value, shown in [(-0.1, "-0.1"), (NAN, "nan"), (math.inf, "inf"), ([], "[]"), ("x", "'x'")]:
+    for argument in ("captured", "missed", "multiplier"):
+        add(squared, argument, value, f"got {shown}", "finite and at least 0")
 
 # everything that takes singular values
 rank_for_energy = with_defaults(spectrum.rank_for_energy, singular_values=VALUES, target=0.9)

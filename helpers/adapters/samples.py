@@ -8,15 +8,16 @@ from __future__ import annotations
 from functools import lru_cache
 
 from .. import validation
+from ..lora.truncation import SVD
 from ..model import shipped as shipped_model
-from ..model import update
-from ..model.update import Parts
+from ..model.tasks import SHIPPED_ADAPTERS
+from ..model.update import decompose
 from .model import Adapter
 from .peft import CONFIG, WEIGHTS
 from .reading import read
 
-#: 100 new people, 400 new people, and a new style; see notebook 07 for the tasks.
-SHIPPED = ("people", "crowd", "style")
+#: See notebook 07 for their tasks.
+SHIPPED = tuple(SHIPPED_ADAPTERS)
 
 
 @lru_cache(maxsize=len(SHIPPED))
@@ -40,7 +41,7 @@ def shipped(name: str) -> Adapter:
     return read(folder)
 
 
-def applied(adapter: Adapter) -> dict[str, Parts]:
+def applied(adapter: Adapter) -> dict[str, SVD]:
     """The update of every matrix of the small model, decomposed, for `truncation.apply`.
 
     Raises ValueError if the adapter is one of another model.
@@ -56,7 +57,4 @@ def applied(adapter: Adapter) -> dict[str, Parts]:
             f"got {len(deltas)} modules such as {next(iter(deltas))}"
         )
     ranks = {module.name: module.rank for module in adapter.modules}
-    return {
-        name: Parts(left[:, : ranks[name]], values[: ranks[name]], right[: ranks[name]])
-        for name, (left, values, right) in update.decompose(deltas).items()
-    }
+    return {name: parts.truncated(ranks[name]) for name, parts in decompose(deltas).items()}

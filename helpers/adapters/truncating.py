@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..lora.truncation import svd
 from ..validation import Array
 from .config import reconfigure, write_config
 from .copies import check_multipliers
@@ -161,6 +162,6 @@ def lower(B: Array, A: Array, rank: int) -> tuple[Array, Array]:
         return np.zeros((len(B), rank)), A[:rank]
     Q_B, R_B = np.linalg.qr(B / sizes[0])
     Q_A, R_A = np.linalg.qr(A.T / sizes[1])
-    U, S, Vt = np.linalg.svd(R_B @ R_A.T, full_matrices=False)
-    root = np.sqrt(S[:rank]) * np.sqrt(sizes[0]) * np.sqrt(sizes[1])
-    return (Q_B @ U[:, :rank]) * root, root[:, None] * (Vt[:rank] @ Q_A.T)
+    U, S, Vt = svd(R_B @ R_A.T).truncated(rank)
+    root = np.sqrt(S) * np.sqrt(sizes[0]) * np.sqrt(sizes[1])
+    return (Q_B @ U) * root, root[:, None] * (Vt @ Q_A.T)

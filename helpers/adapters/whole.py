@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import validation
+from ..lora.truncation import squared_error
 from ..validation import Array
 from .spectra import Spectrum
 
@@ -62,7 +63,7 @@ def error_at(
     s = np.broadcast_to(given, len(spectra)).reshape(-1, *[1] * (kept.ndim - 1))
     missed = squares.reshape(s.shape) - kept
     total = squares.sum()
-    error = np.sum((1 - s) ** 2 * kept + np.maximum(missed, 0), axis=0)
+    error = np.sum(squared_error(kept, np.maximum(missed, 0), s), axis=0)
     return np.asarray(np.sqrt(error / total) if total > 0 else np.zeros_like(error))
 
 

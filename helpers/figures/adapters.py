@@ -12,7 +12,7 @@ from .. import adapters, validation
 from ..adapters import Adapter
 from ..lora.scaling import RSLORA, SCALINGS, STANDARD, reader_ratio
 from ..model import results, shipped
-from ..model.update import Parts
+from ..model.update import Update
 from ..tables import Table
 from .picture import COLOURS, GREY, LABELS, MARKERS, Picture, listed, ticks
 from .recall import Behaviour
@@ -318,7 +318,7 @@ class AdapterBehaviour(Behaviour):
 
 
 @lru_cache(maxsize=len(adapters.SHIPPED))
-def _parts(name: str) -> dict[str, Parts]:
+def _parts(name: str) -> Update:
     """Decomposed once: a slider must not wait for 21 decompositions."""
     return adapters.applied(adapters.shipped(name))
 

@@ -105,7 +105,7 @@ class Behaviour(Picture):
         """What the small model writes with an update of a task, beside measured curves."""
         people, styles = recall.task(task)
         style, template = next(iter(styles.items()))
-        weights = update.apply(shipped.base(), parts, rank, scale)
+        weights = update.apply_update(shipped.base(), parts, rank, scale)
         shown = people[: recall.LIVE_PEOPLE]
         marks = [
             world.mark(text, each, template)
@@ -127,7 +127,7 @@ class Behaviour(Picture):
             "marks": marks[person - 1],
             "facts": float(np.mean([each.facts for each in marks])),
             "style_share": float(np.mean([each.style for each in marks])),
-            "energy": update.energy(parts, rank),
+            "energy": update.captured_energy(parts, rank),
             "curves": curves,
         }
 

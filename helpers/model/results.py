@@ -12,16 +12,14 @@ from numpy.typing import ArrayLike
 from .. import validation
 from ..validation import Array
 from . import world
-from .recall import TASKS
 from .shipped import measured, spectra
+from .tasks import ADAPTERS, LARGEST, TASKS
 
 #: The runs that show what a rank holds: rsLoRA at this alpha and learning rate.
 CAPACITY_ALPHA, CAPACITY_RATE = 4, 3e-3
 #: The alpha of the sweeps over learning rates.
 SWEEP_ALPHA = 16
 PRETRAINED_TASKS = ("style", "facts")
-#: LoRAs that were kept; those of `adapters.SHIPPED` ship, "wide" (rank 64) was only measured.
-ADAPTERS = ("people", "crowd", "style", "wide")
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def truncated(task: str, side: str = "ranks") -> Curves:
     Values: "facts", "style", "known" (facts of people known before) and, over ranks,
     "energy".
     """
-    validation.choice("task", task, TASKS)
+    validation.choice("task", task, tuple(TASKS))
     validation.choice("side", side, ("ranks", "scales"))
     rows = [
         {"seed": run["seed"], **row}
@@ -94,7 +92,7 @@ def truncated(task: str, side: str = "ranks") -> Curves:
 
 def before(task: str) -> dict[str, Array]:
     """What the base model does on a task, before fine-tuning: "facts", "style", "known", (K,)."""
-    validation.choice("task", task, TASKS)
+    validation.choice("task", task, tuple(TASKS))
     runs = sorted(
         (run for run in measured()["full"] if run["task"] == task), key=lambda run: run["seed"]
     )
@@ -110,7 +108,7 @@ def needed_rank(task: str) -> Array:
     Of the style's words for "saga", of the facts for new people. Found by halving the
     range of ranks, so exact to one rank where recall rises with the rank.
     """
-    validation.choice("task", task, TASKS)
+    validation.choice("task", task, tuple(TASKS))
     rows = [row for row in measured()["needed"] if row["task"] == task]
     return np.array([row["rank"] for row in sorted(rows, key=lambda row: row["seed"])], dtype=float)
 
@@ -125,13 +123,13 @@ def trained(task: str) -> Curves:
     Parameters
     ----------
     task : str
-        One of `recall.TASKS`, or "1600".
+        One of `tasks.TASKS`, or "1600".
 
     Returns
     -------
     Curves with "facts", "style", "known" and "parameters", those of the adapter.
     """
-    validation.choice("task", task, (*TASKS, "1600"))
+    validation.choice("task", task, (*TASKS, LARGEST.name))
     rows = _lora(lambda row: row["task"] == task and row["alpha"] == CAPACITY_ALPHA)
     return _curves(rows, "rank", ("facts", "style", "known", "parameters"))
 
@@ -155,13 +153,13 @@ def adapter(name: str, side: str = "ranks") -> Curves:
     Parameters
     ----------
     name : str
-        One of `ADAPTERS`.
+        One of `tasks.ADAPTERS`.
 
     Returns
     -------
     Curves with "facts", "style", "known" and, over ranks, "energy".
     """
-    validation.choice("name", name, ADAPTERS)
+    validation.choice("name", name, tuple(ADAPTERS))
     validation.choice("side", side, ("ranks", "scales"))
     rows = [
         {"seed": run["seed"], **row}
@@ -177,7 +175,7 @@ def adapter_spectrum(name: str) -> dict[str, Array]:
 
     Keys: "stable", "effective", "rank90", "rank99".
     """
-    validation.choice("name", name, ADAPTERS)
+    validation.choice("name", name, tuple(ADAPTERS))
     rows = [run["spectrum"] for run in measured("adapters")["runs"] if run["name"] == name]
     return {key: np.array([row[key] for row in rows]) for key in rows[0]}
 

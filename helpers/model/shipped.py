@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from .. import validation
+from ..lora.truncation import SVD
 from ..validation import Array
-from . import update as model_update
-from .recall import TASKS
-from .update import Parts
+from .tasks import TASKS
+from .update import decompose
 
 #: The files of results.
 RESULTS = ("small_model", "small_lora", "pretrained", "adapters")
@@ -64,12 +64,12 @@ def update(task: str) -> dict[str, Array]:
     Parameters
     ----------
     task : str
-        One of `recall.TASKS`: "saga" for the new style, or a number of new people.
+        One of `tasks.TASKS`: "saga" for the new style, or a number of new people.
     """
-    return _weights(f"update_{validation.choice('task', task, TASKS)}")
+    return _weights(f"update_{validation.choice('task', task, tuple(TASKS))}")
 
 
-def parts(task: str, noise: float = 0.0) -> dict[str, Parts]:
+def parts(task: str, noise: float = 0.0) -> dict[str, SVD]:
     """The decomposition of an update, with noise on every entry, always the same draw.
 
     Parameters
@@ -82,17 +82,17 @@ def parts(task: str, noise: float = 0.0) -> dict[str, Parts]:
 
 
 @lru_cache(maxsize=8)
-def _parts(task: str, noise: float) -> dict[str, Parts]:
+def _parts(task: str, noise: float) -> dict[str, SVD]:
     generator = np.random.RandomState(0)
-    found = model_update.decompose(
+    decomposed = decompose(
         {
             name: matrix + noise * generator.standard_normal(matrix.shape)
             for name, matrix in update(task).items()
         }
     )
-    for array in (array for each in found.values() for array in each):
+    for array in (array for parts in decomposed.values() for array in parts):
         array.setflags(write=False)
-    return found
+    return decomposed
 
 
 def spectra() -> dict[str, Array]:

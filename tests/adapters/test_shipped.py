@@ -11,7 +11,7 @@ import pytest
 from helpers import adapters
 from helpers.adapters.spectra import Spectrum
 from helpers.model import recall, results, shipped
-from helpers.model import update as model_update
+from helpers.model.update import apply_update
 from tests.support.adapter_figures import FOLDER, TASKS, record, updates
 from tests.support.adapters import draw, peft_folder
 
@@ -121,9 +121,9 @@ def test_applied_is_the_update_of_every_matrix():
     expected = updates("crowd")
     assert parts.keys() == expected.keys() == shipped.base().keys()
     zero = {name: np.zeros_like(matrix) for name, matrix in shipped.base().items()}
-    for name, matrix in model_update.apply(zero, parts, 16).items():
+    for name, matrix in apply_update(zero, parts, 16).items():
         np.testing.assert_allclose(matrix, expected[name], atol=1e-12)
-        assert len(parts[name].values) == 16
+        assert len(parts[name].S) == 16
 
 
 def test_only_the_small_models_adapters_apply(tmp_path):

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from helpers.model import recall, world
+from helpers.model import recall, shipped, tasks, world
+from helpers.model.update import decompose
+from tests.support.model_figures import matrices, written_without_a_cache
 
 PEOPLE = world.people(4)
 STYLES = world.STYLES
@@ -155,3 +157,61 @@ def test_no_people_of_a_task_and_no_styles():
         recall.task("0")
     with pytest.raises(ValueError, match=r"number of styles must .* got 0"):
         recall.measure({}, PEOPLE, {})
+
+
+# What a figure shows
+
+
+def test_behaviour_is_what_the_model_writes_of_the_first_people():
+    """Against weights put together here, and decoding without a cache."""
+    base, update = matrices("base"), matrices("update_25")
+    found = recall.behaviour(tasks.TASKS["25"], decompose(update), 5, 0.5, people=3)
+    weights, kept, total = {}, 0.0, 0.0
+    for name, matrix in update.items():
+        U, S, Vt = np.linalg.svd(matrix, full_matrices=False)
+        weights[name] = base[name] + 0.5 * sum(S[i] * np.outer(U[:, i], Vt[i]) for i in range(5))
+        kept, total = kept + np.sum(S[:5] ** 2), total + np.sum(S**2)
+    assert found.people == world.people(25)[:3]
+    written = [written_without_a_cache(weights, person, "record") for person in found.people]
+    assert [" ".join(marks.words) for marks in found.marks] == written
+    marks = [
+        world.mark(text, person, STYLES["record"]) for text, person in zip(written, found.people)
+    ]
+    assert found.marks == tuple(marks)
+    assert found.facts == pytest.approx(np.mean([mark.facts for mark in marks]))
+    assert found.style_share == pytest.approx(np.mean([mark.style for mark in marks]))
+    assert (found.rank, found.scale, found.style) == (5, 0.5, "record")
+    assert found.energy == pytest.approx(kept / total, rel=1e-9)
+
+
+def test_a_full_update_is_that_of_its_task_with_noise():
+    clean, noisy = (recall.with_full_update("saga", 16, noise=noise) for noise in (0.0, 0.05))
+    assert clean.task is tasks.TASKS["saga"]
+    assert len(clean.people) == len(clean.marks) == recall.LIVE_PEOPLE
+    assert clean.template == world.SAGA
+    assert clean.style_share > 0.9 > noisy.style_share
+    parts = shipped.parts("saga", 0.05)
+    assert noisy == recall.behaviour(tasks.TASKS["saga"], parts, 16)
+
+
+@pytest.mark.parametrize("name", tasks.SHIPPED_ADAPTERS)
+def test_an_adapter_does_what_it_was_trained_for(name):
+    found = recall.with_adapter(name, tasks.ADAPTERS[name].rank, people=5)
+    assert found.task is tasks.ADAPTERS[name].task
+    assert {"facts": found.facts, "style": found.style_share}[found.task.measure] > 0.95
+    assert found.energy == 1
+    assert recall.with_adapter(name, 1, people=5).energy < 0.9
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: recall.with_full_update("1600", 8), "task must be one of 'saga'"),
+        (lambda: recall.with_adapter("wide", 8), "name must be one of 'people', 'crowd', 'style'"),
+        (lambda: recall.with_full_update("25", -1), "rank must be a whole number at least 0"),
+        (lambda: recall.with_full_update("25", 1, people=0), "people must be .* at least 1, got 0"),
+    ],
+)
+def test_behaviour_of_what_there_is_not(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

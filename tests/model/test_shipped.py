@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from helpers.model import recall, shipped, transformer, world
-from helpers.model import update as model_update
+from helpers.model.update import apply_update
 
 ROOT = Path(__file__).parents[2]
 DATA = shipped.DATA
@@ -106,21 +106,21 @@ def test_the_base_does_not_know_new_people_but_every_style():
 @pytest.mark.parametrize("rank", [8, 128])
 def test_a_truncated_update_behaves_as_recorded(rank):
     (row,) = (row for row in recorded("25")["ranks"] if row["rank"] == rank)
-    weights = model_update.apply(shipped.base(), shipped.parts("25"), rank)
+    weights = apply_update(shipped.base(), shipped.parts("25"), rank)
     assert_behaves(weights, row)
 
 
 @pytest.mark.parametrize("scale", [0.5, 2.0])
 def test_a_scaled_update_behaves_as_recorded(scale):
     (row,) = (row for row in recorded("25")["scales"] if row["scale"] == scale)
-    weights = model_update.apply(shipped.base(), shipped.parts("25"), 128, scale)
+    weights = apply_update(shipped.base(), shipped.parts("25"), 128, scale)
     assert_behaves(weights, row)
 
 
 @pytest.mark.parametrize("task", recall.TASKS)
 def test_each_whole_update_does_its_task(task):
     people, styles = recall.task(task)
-    weights = model_update.apply(shipped.base(), shipped.parts(task), 128)
+    weights = apply_update(shipped.base(), shipped.parts(task), 128)
     found = recall.measure(weights, people[:25], styles)
     assert min(found.values()) > 0.95
     assert recorded(task)["ranks"][-1]["rank"] == 128
@@ -146,7 +146,7 @@ def test_the_lowest_rank_that_is_enough_is_the_recorded_one():
     people, styles = recall.task("25")
     base, parts = shipped.base(), shipped.parts("25")
     for rank in (row["rank"] - 1, row["rank"]):
-        found = recall.measure(model_update.apply(base, parts, rank), people, styles)["facts"]
+        found = recall.measure(apply_update(base, parts, rank), people, styles)["facts"]
         assert found == pytest.approx(row["seen"][str(rank)], abs=CLOSE)
         assert (row["seen"][str(rank)] >= 0.9) == (rank == row["rank"])
 

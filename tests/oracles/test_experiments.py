@@ -18,7 +18,7 @@ from experiments import config, model, questions, runs, ship, small  # noqa: E40
 from experiments.config import SmallModel, Training  # noqa: E402
 from helpers import adapters  # noqa: E402
 from helpers.model import recall, shipped, transformer, world  # noqa: E402
-from helpers.model import update as model_update  # noqa: E402
+from helpers.model.update import captured_energy, decompose  # noqa: E402
 
 # More threads only wait for each other where other work keeps the cores busy.
 torch.set_num_threads(1)
@@ -189,13 +189,13 @@ def test_from_pretraining_to_what_ships(tiny, monkeypatch):
     assert any(matrix.any() for matrix in update.values())
     assert [row["seed"] for row in record["base"]] == [0, 1]
     assert [row["use_rslora"] for row in adapters["runs"]] == [False, True]
-    parts = model_update.decompose(update)
+    parts = decompose(update)
     full = record["full"][0]
     assert (full["seed"], full["task"]) == (0, "25")
     assert [row["rank"] for row in full["ranks"]] == [*config.RANKS, 128]
     assert [row["scale"] for row in full["scales"]] == list(config.SCALES)
     for row in full["ranks"]:
-        assert row["energy"] == pytest.approx(model_update.energy(parts, row["rank"]), rel=1e-6)
+        assert row["energy"] == pytest.approx(captured_energy(parts, row["rank"]), rel=1e-6)
     whole = {name: base[name] + update[name] for name in base}
     people, styles = recall.task("25")
     measured = recall.measure(whole, people[:2], styles)
@@ -360,7 +360,7 @@ def test_the_lowest_rank_that_is_enough(monkeypatch, enough, task, measure):
     """Against a made-up recall that is enough from one rank on."""
     monkeypatch.setattr(small, "base_of", lambda seed: {})
     monkeypatch.setattr(runs, "tensors", lambda function, **setting: {})
-    monkeypatch.setattr(model_update, "apply", lambda base, parts, rank: rank)
+    monkeypatch.setattr(small, "apply_update", lambda base, parts, rank: rank)
 
     def recalled(rank, people, styles):
         other = {"facts": "style", "style": "facts"}[measure]
