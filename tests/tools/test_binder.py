@@ -1,4 +1,4 @@
-"""Binder: the image that repo2docker would build, its start-up, and the page it opens."""
+"""Binder: the image that repo2docker would build, the page it opens, and the threads there."""
 
 import ast
 import os
@@ -10,26 +10,17 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 
-from tools import address
+from tools import address, notebooks, project
 
 ROOT = Path(__file__).parents[2]
-REPO2DOCKER = ROOT / ".venv-binder" / "bin" / "jupyter-repo2docker"
-START = ROOT / "start"
-#: Starts a kernel, as a Jupyter server does, and prints what it answers.
-KERNEL = """
-from jupyter_client.manager import start_new_kernel
-manager, client = start_new_kernel(kernel_name="python3")
-code = '''
+REPO2DOCKER = (
+    ROOT / ".venv-binder" / "bin" / "jupyter-repo2docker"
+)  #: Prints the threads of each BLAS.
+COUNT = """
 import numpy
 from threadpoolctl import threadpool_info
 print([pool["num_threads"] for pool in threadpool_info()])
-'''
-client.execute_interactive(code, timeout=60)
-client.stop_channels()
-manager.shutdown_kernel(now=True)
 """
-
-linux = pytest.mark.skipif(sys.platform != "linux", reason="Binder runs on Linux")
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +46,8 @@ def test_the_packages_come_from_our_list(dockerfile):
     assert dockerfile.index("WORKDIR ${REPO_DIR}") < copied < installed
 
 
-def test_the_server_starts_through_our_start(dockerfile):
-    assert 'ENV R2D_ENTRYPOINT="${REPO_DIR}/start"' in dockerfile
+def test_nothing_of_ours_stands_before_the_server(dockerfile):
+    assert 'R2D_ENTRYPOINT="' not in dockerfile
 
 
 def test_no_folder_hides_the_files_at_the_root():
@@ -68,33 +59,24 @@ def test_the_first_page_is_the_first_notebook(monkeypatch):
     monkeypatch.setattr(address, "read_address", lambda: "somebody/rank-lab")
     (link,) = re.findall(r"\((https://mybinder\.org/v2/[^)]*)\)", address.badges())
     place = urlparse(link)
-    assert place.path == f"/v2/gh/somebody/rank-lab/v{address.read_version()}"
+    assert place.path == f"/v2/gh/somebody/rank-lab/v{project.read_version()}"
     (opened,) = parse_qs(place.query)["urlpath"]
     path = ROOT / opened.removeprefix("lab/tree/")
     assert path == min((ROOT / "notebooks").glob("*.ipynb"))
 
 
-def threads(*through):
-    """Threads of each BLAS in a kernel that was started through these commands."""
+@pytest.mark.skipif(sys.platform != "linux", reason="Binder runs on Linux")
+@pytest.mark.skipif((os.cpu_count() or 1) == 1, reason="one core gives one thread anyway")
+@pytest.mark.parametrize("opened_first, most", [(True, 1), (False, os.cpu_count())])
+def test_the_first_cell_leaves_one_thread_to_blas(opened_first, most):
+    """Binder's nodes are shared, and BLAS would start a thread for each core of the node."""
+    pytest.importorskip("threadpoolctl")
     environment = {name: value for name, value in os.environ.items() if "_NUM_THREADS" not in name}
     done = subprocess.run(
-        [*through, sys.executable, "-c", KERNEL],
-        env=environment, capture_output=True, text=True, timeout=120,
+        [sys.executable, "-c", (notebooks.bootstrap() if opened_first else "") + COUNT],
+        cwd=ROOT / "notebooks", env=environment, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return ast.literal_eval(done.stdout.strip())
-
-
-@linux
-def test_start_leaves_one_thread_to_each_blas():
-    pytest.importorskip("threadpoolctl")
-    capped = threads(str(START))
-    assert capped
-    assert set(capped) == {1}
-
-
-@linux
-@pytest.mark.skipif((os.cpu_count() or 1) == 1, reason="one core gives one thread anyway")
-def test_without_start_there_would_be_more():
-    pytest.importorskip("threadpoolctl")
-    assert max(threads()) > 1
+    counts = ast.literal_eval(done.stdout.splitlines()[-1])
+    assert counts
+    assert max(counts) == most

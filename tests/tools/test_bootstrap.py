@@ -13,13 +13,13 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tools import address
+from tools import project
 
 ROOT = Path(__file__).parents[2]
 ADDRESS = "somebody/rank-lab"
-TAG = f"v{address.read_version()}"
+TAG = f"v{project.read_version()}"
 FIRST = "01_setup.ipynb"
-READY = f"LoRA Rank Lab {address.read_version()} is ready."
+READY = f"LoRA Rank Lab {project.read_version()} is ready."
 #: What makes the kernel, and any Python started with it on its path, look like Colab's.
 ON_COLAB = "import sys, types\nsys.modules['google.colab'] = types.ModuleType('google.colab')\n"
 

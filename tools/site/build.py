@@ -6,8 +6,8 @@
 
 Notebooks are never run here: pages show what is stored. What a page needs that a notebook
 does not have (where to run it, pictures as files) is written into a copy; Sphinx does the rest,
-and `tools/site/edition.py` with JupyterLite the browser edition. Run it with the environment of
-requirements-site.txt.
+and `tools/site/edition.py` with JupyterLite the browser edition. Run it with the
+dependency group `site`, as `make site` does.
 """
 
 from __future__ import annotations
@@ -27,22 +27,15 @@ from typing import Any
 
 import nbformat
 
-from ..address import read_address, read_version
-from ..notebooks import NOTEBOOKS, ROOT, WIDGET_VIEW, title
+from ..notebooks import NOTEBOOKS, WIDGET_VIEW, title
+from ..project import ROOT, files, read_address, read_version
 from . import edition, pyodide
-from .edition import BUILD, SETTINGS, empty, files_of
+from .edition import BUILD, SETTINGS, empty
 
 SITE = BUILD / "site"
 #: How it ends when Pyodide is not to be had.
 NO_PYODIDE = 3
 ARCHIVE = "lora-rank-lab.zip"
-#: What the archive for download holds: all that the README speaks of.
-SERIES = (
-    "notebooks", "helpers", "tools", "tests", "experiments",
-    "README.md", "CONTRIBUTING.md", "LICENSE", "CITATION.cff", "Makefile", "pyproject.toml",
-    "environment.yml", "requirements.txt", "requirements-test.txt", "requirements-site.txt",
-    "requirements-experiments.txt",
-)  # fmt: skip
 
 _CODE = re.compile(r"(^```.*?^```[ \t]*$|`[^`\n]*`)", flags=re.M | re.S)
 _LINK = re.compile(r"\[([^\]]+)\]\((?:(\d\d_\w+)\.ipynb)?(#[\w-]+)?\)")
@@ -203,9 +196,9 @@ def pages() -> None:
 
 
 def archive(target: Path) -> None:
-    """The series as one file; the same bytes for the same content."""
+    """All files of the project as one; the same bytes for the same content."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as made:
-        for file in (file for name in SERIES for file in files_of(ROOT / name)):
+        for file in files():
             name = Path(target.stem) / file.relative_to(ROOT)
             info = zipfile.ZipInfo(name.as_posix())
             info.external_attr = (file.stat().st_mode & 0o777) << 16

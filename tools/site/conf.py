@@ -10,7 +10,7 @@ import math_core
 from docutils.nodes import SkipNode
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from ..address import read_version
+from tools.project import read_version
 
 project = "LoRA Rank Lab"
 author = "the LoRA Rank Lab authors"

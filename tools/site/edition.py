@@ -18,7 +18,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ..notebooks import NOTEBOOKS, ROOT
+from ..notebooks import NOTEBOOKS
+from ..project import ROOT, files
 from .pyodide import CORE, LOCK
 
 SETTINGS = Path(__file__).parent
@@ -52,13 +53,6 @@ def files_in(folder: Path) -> list[Path]:
     return sorted(file for file in folder.rglob("*") if file.is_file())
 
 
-def files_of(place: Path) -> list[Path]:
-    """A file, or the files in a folder that belong to the series."""
-    leftovers = {"__pycache__", ".ipynb_checkpoints"}
-    found = [place] if place.is_file() else files_in(place)
-    return [file for file in found if not leftovers & set(file.parts)]
-
-
 def unpack(pyodide: Path, folder: Path) -> None:
     """Python's own library, the packages and `helpers`, each into a folder of its own."""
     with zipfile.ZipFile(pyodide / "python_stdlib.zip") as stdlib:
@@ -68,7 +62,7 @@ def unpack(pyodide: Path, folder: Path) -> None:
         with zipfile.ZipFile(wheel) as packed:
             names = [name for name in packed.namelist() if not LEFT_OUT.match(name)]
             packed.extractall(folder / "packages", names)
-    for file in files_of(ROOT / "helpers"):
+    for file in (file for file in files() if file.is_relative_to(ROOT / "helpers")):
         copy = folder / file.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, copy)
