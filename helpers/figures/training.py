@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from .. import training
 from ..lora.scaling import RSLORA, SCALINGS, STANDARD, scale
-from ..training import runs
+from ..training import sweeps as runs
 from .picture import COLOURS, GREY, LABELS, LINES, MARKERS, Picture, listed, ticks
 
 #: Optimisers are told apart by filled and open markers; colour names the scaling.

@@ -1,33 +1,33 @@
 """LoRA trained by hand: losses, SGD and Adam, the loop, and what theory says of it.
 
-``losses`` what is minimised; ``start`` where A starts; ``optimisers`` SGD and Adam;
-``loop`` the training; ``theory`` the first step and the largest step in formulas;
-``exponents`` the first step measured over the rank; ``identities`` what scale and rate
-have in common and what breaks it; ``sweeps`` training over ranks and learning rates;
-``runs`` the ones that notebook 06 shows.
+``losses`` what is minimised; ``init`` how A is initialised; ``optimisers`` SGD and Adam;
+``loop`` the training; ``theory`` the first step and the largest step, in formulas and
+measured over the rank; ``identities`` what scale and rate have in common and what breaks
+it; ``sweeps`` training over ranks and learning rates.
 """
 
-from .exponents import Exponent, gaussian_target, log_slope, measure_exponents
 from .identities import adamw, first_step_exponent
-from .init import STARTS, start_A, start_variance
+from .init import INITS, init_A, init_variance
 from .loop import BLOW_UP, History, gradients, train
 from .losses import DataLoss, Loss, MatrixLoss, noisy_data
 from .optimisers import OPTIMISERS
-from .runs import article_loss, fixed_rate, rate_grid
-from .sweeps import Sweep, compare, sweep
+from .sweeps import Sweep, article_loss, compare, fixed_rate, rate_grid, sweep
 from .theory import (
     QUANTITIES,
+    Exponent,
     first_step_sizes,
-    first_update,
+    gaussian_target,
+    log_slope,
+    measure_exponents,
     stable_rate,
     theory_exponent,
 )
 
 __all__ = [
     "BLOW_UP",
+    "INITS",
     "OPTIMISERS",
     "QUANTITIES",
-    "STARTS",
     "DataLoss",
     "Exponent",
     "History",
@@ -39,17 +39,16 @@ __all__ = [
     "compare",
     "first_step_exponent",
     "first_step_sizes",
-    "first_update",
     "fixed_rate",
     "gaussian_target",
     "gradients",
+    "init_A",
+    "init_variance",
     "log_slope",
     "measure_exponents",
     "noisy_data",
     "rate_grid",
     "stable_rate",
-    "start_A",
-    "start_variance",
     "sweep",
     "theory_exponent",
     "train",

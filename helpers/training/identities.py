@@ -18,11 +18,11 @@ from numpy.typing import ArrayLike
 
 from .. import validation
 from ..validation import Array
-from .exponents import log_slope
-from .init import start_A
+from .init import init_A
 from .loop import gradients
 from .losses import Loss
 from .optimisers import EPSILON, Adam
+from .theory import log_slope
 
 #: At which ranks the exponents are measured, unless said otherwise.
 RANKS = (2, 4, 8, 16, 32, 64)
@@ -129,7 +129,7 @@ def first_step_exponent(
         generator = np.random.RandomState(seed)
         blur = noise * np.sqrt(np.mean(target**2)) * generator.standard_normal(target.shape)
         for j, (rank, s) in enumerate(zip(ranks, multipliers)):
-            A = start_A(generator, rank, target.shape[1])
+            A = init_A(generator, rank, target.shape[1])
             step = size * s * (target + blur) @ A.T
             if clipped:
                 step /= np.linalg.norm(step)

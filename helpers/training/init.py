@@ -1,4 +1,4 @@
-"""Where A starts: the choices, and what each does to its variance as r grows."""
+"""How A is initialised, and what each way does to its variance as r grows."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from ..validation import Array
 #: "kaiming" is PEFT's default: kaiming_uniform_(a = sqrt 5), which is uniform on
 #: +-1/sqrt(k), variance 1/(3 k). "gaussian" is normal with variance 1/k. Both leave
 #: r out. "peft_gaussian" is PEFT's init_lora_weights="gaussian": standard deviation 1/r.
-STARTS = ("kaiming", "gaussian", "peft_gaussian")
+INITS = ("kaiming", "gaussian", "peft_gaussian")
 
 
-def start_variance(rank: int, width: int, start: str = "kaiming") -> float:
-    """Variance of each entry of A at the start.
+def init_variance(rank: int, width: int, init: str = "kaiming") -> float:
+    """Variance of each entry of A before training.
 
-    Arguments as for `start_A`. Only "peft_gaussian" depends on the rank.
+    Arguments as for `init_A`. Only "peft_gaussian" depends on the rank.
     """
     rank = validation.integer("rank", rank, 1)
     width = validation.integer("width", width, 1)
-    validation.choice("start", start, STARTS)
-    return {"kaiming": 1 / (3 * width), "gaussian": 1 / width, "peft_gaussian": 1 / rank**2}[start]
+    validation.choice("init", init, INITS)
+    return {"kaiming": 1 / (3 * width), "gaussian": 1 / width, "peft_gaussian": 1 / rank**2}[init]
 
 
-def start_A(
+def init_A(
     generator: np.random.RandomState | np.random.Generator,
     rank: int,
     width: int,
-    start: str = "kaiming",
+    init: str = "kaiming",
 ) -> Array:
     """Draw A, (r, k). B starts at zero, so the adapter starts as no update at all.
 
@@ -38,15 +38,15 @@ def start_A(
         One `uniform` or one `standard_normal` is drawn from it.
     rank, width : int
         r and k, at least 1.
-    start : "kaiming", "gaussian" or "peft_gaussian"
+    init : "kaiming", "gaussian" or "peft_gaussian"
 
     Raises
     ------
     ValueError
         If an argument is out of range or unknown.
     """
-    spread = np.sqrt(start_variance(rank, width, start))
-    if start == "kaiming":
+    spread = np.sqrt(init_variance(rank, width, init))
+    if init == "kaiming":
         bound = np.sqrt(3) * spread
         return generator.uniform(-bound, bound, (rank, width))
     return spread * generator.standard_normal((rank, width))

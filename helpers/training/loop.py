@@ -123,7 +123,7 @@ def train(
     ----------
     loss : MatrixLoss or DataLoss
     A : (..., r, k) array
-        Where A starts, see `start_A`. It is not changed.
+        Where A starts, see `init_A`. It is not changed.
     multiplier : float or (...) array
         s, above 0: ``scaling.scale(alpha, rank, scaling)``.
     learning_rate : float or (...) array
@@ -199,8 +199,8 @@ def _train_batch(
                 running, value, update = running[kept], value[kept], update[kept]
                 gradient_A, gradient_B = gradient_A[kept], gradient_B[kept]
                 A, B, s, eta = A[kept], B[kept], s[kept], eta[kept]
-                optimiser_A.keep(kept)
-                optimiser_B.keep(kept)
+                optimiser_A.keep_only(kept)
+                optimiser_B.keep_only(kept)
                 if running.size == 0:
                     break
             progress = update.reshape(len(running), -1) @ target / target_power

@@ -20,7 +20,7 @@ class Optimiser(Protocol):
 
     def direction(self, gradient: Array) -> Array: ...
 
-    def keep(self, runs: Array) -> None: ...
+    def keep_only(self, runs: Array) -> None: ...
 
 
 class SGD:
@@ -30,7 +30,7 @@ class SGD:
         """The gradient itself."""
         return gradient
 
-    def keep(self, runs: Array) -> None:
+    def keep_only(self, runs: Array) -> None:
         """Nothing is remembered, so there is nothing to drop."""
 
 
@@ -59,7 +59,7 @@ class Adam:
         square = self.square / (1 - BETA_2**self.step)
         return mean / (np.sqrt(square) + self.epsilon)
 
-    def keep(self, runs: Array) -> None:
+    def keep_only(self, runs: Array) -> None:
         """Go on with some of the runs along the first axis."""
         self.mean, self.square = self.mean[runs], self.square[runs]
 

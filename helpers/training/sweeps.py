@@ -1,19 +1,26 @@
-"""Training at every rank and learning rate, with both scalings from the same starts."""
+"""Training at every rank and learning rate, with both scalings from the same A.
+
+At the end the sweeps that notebook 06 shows: the article's two updates. Each trains
+once per process, so that a table and a figure of the same runs pay once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import validation
+from ..lora import updates
 from ..lora.scaling import SCALINGS, scale
 from ..validation import Array
-from .init import start_A
+from .init import init_A
 from .loop import History, train
-from .losses import Loss
+from .losses import Loss, MatrixLoss
+from .optimisers import OPTIMISERS
 
 
 def compare(
@@ -24,7 +31,7 @@ def compare(
     optimiser: str = "adam",
     seeds: Sequence[int] = (0,),
     steps: int = 100,
-    start: str = "kaiming",
+    init: str = "kaiming",
     ratio_B: float = 1.0,
     scalings: Sequence[str] = SCALINGS,
 ) -> History:
@@ -40,7 +47,7 @@ def compare(
     optimiser, steps : see `train`
     seeds : whole numbers
         Each draws its own A.
-    start : see `start_A`
+    init : see `init_A`
     ratio_B : see `train`
     scalings : some of `SCALINGS`
 
@@ -52,7 +59,7 @@ def compare(
     rank = validation.integer("rank", rank, 1, min(d, k), " (the smaller side of the update)")
     if len(seeds) == 0:
         raise ValueError("seeds must hold at least one seed, got none")
-    A = [start_A(np.random.RandomState(seed), rank, k, start) for seed in seeds]
+    A = [init_A(np.random.RandomState(seed), rank, k, init) for seed in seeds]
     multiplier = np.array([scale(alpha, rank, scaling) for scaling in scalings])
     rates = np.atleast_1d(validation.positive_array("learning_rate", learning_rate))
     return train(loss, A, multiplier[:, None, None], rates[:, None], optimiser, steps, ratio_B)
@@ -145,7 +152,7 @@ def sweep(
     alpha: ArrayLike = 16,
     seeds: Sequence[int] = (0, 1, 2),
     steps: int = 100,
-    start: str = "kaiming",
+    init: str = "kaiming",
     scalings: Sequence[str] = SCALINGS,
 ) -> Sweep:
     """`compare` at every rank and learning rate.
@@ -160,7 +167,7 @@ def sweep(
     learning_rates : float or (L,) array, above 0 and rising
     alpha : float or (R,) array, above 0
         One for all ranks, or one for each, such as twice the rank.
-    optimiser, seeds, steps, start, scalings : as for `compare`
+    optimiser, seeds, steps, init, scalings : as for `compare`
 
     Raises
     ------
@@ -176,7 +183,7 @@ def sweep(
         raise ValueError(f"learning_rates must rise, got {learning_rates!r}")
     alphas = np.broadcast_to(validation.positive_array("alpha", alpha), rank_array.shape)
     runs = [
-        compare(loss, int(r), float(a), rates, optimiser, seeds, steps, start, scalings=scalings)
+        compare(loss, int(r), float(a), rates, optimiser, seeds, steps, init, scalings=scalings)
         for r, a in zip(rank_array, alphas)
     ]
     return Sweep(
@@ -186,3 +193,40 @@ def sweep(
         np.stack([run.error for run in runs], axis=1),
         loss.floor(rank_array),
     )
+
+
+SEEDS = (0, 1, 2)
+ALPHA = updates.ARTICLE_ALPHA
+
+#: All ranks at one small learning rate, the same for every rank.
+FIXED_RANKS = (1, 2, 4, 8, 16, 32, 64)
+FIXED_RATE = {"sgd": 1e-3, "adam": 3e-4}
+FIXED_STEPS = 200
+
+#: A few ranks over learning rates from too small to too large, half a decade apart.
+GRID_RANKS = (1, 4, 16, 64)
+GRID_RATES = dict.fromkeys(OPTIMISERS, tuple(10.0 ** np.arange(-3.5, 0.6, 0.5)))
+GRID_STEPS = 100
+
+
+@lru_cache(maxsize=32)
+def article_loss(update: str, noise: float = updates.ARTICLE_NOISE) -> MatrixLoss:
+    """The loss whose target is the article's "style" or "facts" at a noise level."""
+    validation.choice("update", update, updates.NAMES)
+    return MatrixLoss(updates.article_updates()[update].matrix(noise))
+
+
+@lru_cache(maxsize=8)
+def fixed_rate(update: str, optimiser: str) -> Sweep:
+    """Every rank at one learning rate, both scalings, three seeds."""
+    validation.choice("optimiser", optimiser, OPTIMISERS)
+    rate = FIXED_RATE[optimiser]
+    return sweep(article_loss(update), FIXED_RANKS, rate, optimiser, ALPHA, SEEDS, FIXED_STEPS)
+
+
+@lru_cache(maxsize=8)
+def rate_grid(update: str, optimiser: str) -> Sweep:
+    """A few ranks over the grid of learning rates, both scalings, three seeds."""
+    validation.choice("optimiser", optimiser, OPTIMISERS)
+    rates = GRID_RATES[optimiser]
+    return sweep(article_loss(update), GRID_RANKS, rates, optimiser, ALPHA, SEEDS, GRID_STEPS)

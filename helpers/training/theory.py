@@ -1,4 +1,4 @@
-"""What the formulas say about one step, and about the largest step.
+"""What the formulas say about the first step and the largest step, and the first step measured.
 
 The first step starts from B = 0, where only B has a gradient, s G A^T:
 
@@ -13,15 +13,17 @@ theorem 3.2 (Kalajdzievski 2023, arXiv:2312.03732), which assumes that v leaves 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import validation
-from ..lora import scaling as scaling_rules
+from ..lora.scaling import SCALINGS, scale
 from ..validation import Array
-from .init import STARTS
-from .losses import Loss
-from .optimisers import EPSILON, OPTIMISERS
+from .init import INITS, init_A
+from .optimisers import OPTIMISERS
 
 QUANTITIES = ("progress", "norm")
 
@@ -36,7 +38,7 @@ _POWERS = {
 
 
 def theory_exponent(
-    optimiser: str, scaling: str, quantity: str = "progress", start: str = "kaiming"
+    optimiser: str, scaling: str, quantity: str = "progress", init: str = "kaiming"
 ) -> float:
     """The power of r in the size of the first step, at fixed alpha and learning rate.
 
@@ -46,7 +48,7 @@ def theory_exponent(
     scaling : "alpha/r" or "alpha/sqrt(r)"
     quantity : "progress" or "norm"
         <dW, -G> or ||dW||_F.
-    start : "kaiming", "gaussian" or "peft_gaussian"
+    init : "kaiming", "gaussian" or "peft_gaussian"
         The last has v = 1/r^2 and so breaks the theorem's assumption.
 
     Raises
@@ -56,41 +58,11 @@ def theory_exponent(
     """
     validation.choice("optimiser", optimiser, OPTIMISERS)
     validation.choice("quantity", quantity, QUANTITIES)
-    validation.choice("start", start, STARTS)
-    power_of_r_in_s = float(np.log2(scaling_rules.scale(1.0, 4, scaling)) / 2)
-    in_v = -2.0 if start == "peft_gaussian" else 0.0
+    validation.choice("init", init, INITS)
+    power_of_r_in_s = float(np.log2(scale(1.0, 4, scaling)) / 2)
+    in_v = -2.0 if init == "peft_gaussian" else 0.0
     of_s, of_r, of_v = _POWERS[quantity, optimiser]
     return of_s * power_of_r_in_s + of_r + of_v * in_v
-
-
-def first_update(
-    loss: Loss, A: ArrayLike, multiplier: float, learning_rate: float, optimiser: str = "adam"
-) -> Array:
-    """dW after one step from B = 0, exactly: what `train` gives after one step.
-
-    Adam's first direction is g / (|g| + epsilon) with g = s G A^T: the sign of g but
-    where g is no larger than epsilon.
-
-    Parameters
-    ----------
-    loss : MatrixLoss or DataLoss
-    A : (r, k) array
-    multiplier, learning_rate : float, above 0
-        s and eta.
-    optimiser : "sgd" or "adam"
-
-    Returns
-    -------
-    (d, k) array
-    """
-    validation.choice("optimiser", optimiser, OPTIMISERS)
-    A = validation.matrix("A", A)
-    s = validation.number("multiplier", multiplier, 0, above=True)
-    eta = validation.number("learning_rate", learning_rate, 0, above=True)
-    _, G = loss.evaluate(np.zeros(loss.target.shape))
-    g = s * (G @ A.T)
-    direction = g if optimiser == "sgd" else g / (np.abs(g) + EPSILON)
-    return -eta * s * (direction @ A)
 
 
 def first_step_sizes(target: ArrayLike, A: ArrayLike, optimiser: str) -> tuple[float, float]:
@@ -133,3 +105,126 @@ def stable_rate(largest_singular_value: ArrayLike, multiplier: ArrayLike) -> Arr
     """
     sigma = validation.positive_array("largest_singular_value", largest_singular_value)
     return np.asarray(1 / (validation.positive_array("multiplier", multiplier) * sigma))
+
+
+@dataclass(frozen=True)
+class Exponent:
+    """One measured exponent beside what the theory says.
+
+    Attributes
+    ----------
+    theory : float
+    slope : float
+        Of log(mean over seeds) against log(rank): the theory is about this mean.
+    seed_slopes : (K,) array
+        Of log(value) against log(rank), for each seed alone.
+    values : (K, R) array
+        The size of the first step, by seed and rank, at alpha = eta = 1.
+    """
+
+    theory: float
+    slope: float
+    seed_slopes: Array
+    values: Array
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the slope from seed to seed."""
+        return float(np.std(self.seed_slopes, ddof=1))
+
+
+def gaussian_target(
+    width: int, rank: int | None = None
+) -> Callable[[np.random.RandomState], Array]:
+    """A recipe for random square targets: of full rank, or a product of two factors.
+
+    Parameters
+    ----------
+    width : int
+        Rows and columns.
+    rank : int or None
+        None draws all entries independently.
+    """
+    width = validation.integer("width", width, 1)
+    if rank is None:
+        return lambda generator: generator.standard_normal((width, width))
+    n = validation.integer("rank", rank, 1, width, " (the width)")
+    return lambda generator: (
+        generator.standard_normal((width, n)) @ generator.standard_normal((n, width))
+    )
+
+
+def measure_exponents(
+    target: ArrayLike | Callable[[np.random.RandomState], Array],
+    ranks: Sequence[int] = (2, 4, 8, 16, 32, 64),
+    seeds: Sequence[int] = range(10),
+    init: str = "kaiming",
+) -> dict[tuple[str, str, str], Exponent]:
+    """Slopes of log(first step) against log(rank), for every optimiser and scaling.
+
+    Alpha and the learning rate multiply all ranks alike, so no slope depends on them.
+
+    Parameters
+    ----------
+    target : (d, k) array, or function of a generator
+        M, or a recipe that draws one for each seed.
+    ranks : whole numbers, at least two different ones
+    seeds : whole numbers, at least two
+        Each draws its target, if there is a recipe, and then one A per rank.
+    init : "kaiming", "gaussian" or "peft_gaussian"
+
+    Returns
+    -------
+    dict from (quantity, optimiser, scaling) to Exponent
+        Quantities are "progress" (<dW, M> / ||M||_F^2) and "norm" (||dW||_F).
+
+    Raises
+    ------
+    ValueError
+        If there are too few ranks or seeds, or one is out of range.
+    """
+    rank_array = validation.rank_array("ranks", ranks)
+    if len(set(rank_array.tolist())) < 2:
+        raise ValueError(f"ranks must hold two different ranks or more, got {ranks!r}")
+    if len(seeds) < 2:
+        raise ValueError(f"seeds must hold two or more, for the spread, got {seeds!r}")
+    sizes = np.empty((len(OPTIMISERS), len(QUANTITIES), len(seeds), len(rank_array)))
+    for i, seed in enumerate(seeds):
+        generator = np.random.RandomState(seed)
+        M = validation.matrix("target", target(generator) if callable(target) else target)
+        validation.rank_array("ranks", ranks, min(M.shape), " (the smaller side of the target)")
+        for j, rank in enumerate(rank_array):
+            A = init_A(generator, int(rank), M.shape[1], init)
+            for k, optimiser in enumerate(OPTIMISERS):
+                sizes[k, :, i, j] = first_step_sizes(M, A, optimiser)
+    exponents = {}
+    for k, optimiser in enumerate(OPTIMISERS):
+        for q, quantity in enumerate(QUANTITIES):
+            for scaling in SCALINGS:
+                s = scale(1.0, rank_array, scaling)
+                values = sizes[k, q] * (s**2 if optimiser == "sgd" else s)
+                exponents[quantity, optimiser, scaling] = Exponent(
+                    theory_exponent(optimiser, scaling, quantity, init),
+                    float(log_slope(rank_array, values.mean(axis=0))),
+                    log_slope(rank_array, values),
+                    values,
+                )
+    return exponents
+
+
+def log_slope(x: ArrayLike, y: ArrayLike) -> Array:
+    """Least-squares slope of log(y) against log(x), along y's last axis.
+
+    Parameters
+    ----------
+    x : (R,) array, above 0
+    y : (..., R) array, above 0
+
+    Returns
+    -------
+    (...) array
+    """
+    log_x = np.log(validation.positive_array("x", x))
+    log_y = np.log(validation.positive_array("y", y))
+    centred = log_x - log_x.mean()
+    return np.asarray(log_y @ centred / (centred @ centred))

@@ -43,7 +43,7 @@ def test_training_agrees_with_pytorch(optimiser, rate, data, rank):
         def loss_of_update(update):
             return ((update - torch.tensor(M)) ** 2).sum() / 2
 
-    A = training.start_A(generator, rank, 7)
+    A = training.init_A(generator, rank, 7)
     history = training.train(loss, A, 1.7, rate, optimiser, 60)
     losses, A_end, B_end = torch_run(loss_of_update, A, 9, 1.7, rate, optimiser, 60)
     np.testing.assert_allclose(history.loss, losses, rtol=1e-9)
@@ -55,11 +55,11 @@ def test_pytorch_starts_a_where_peft_does():
     """PEFT's default is kaiming_uniform_(a = sqrt 5); ours has its range and variance."""
     weight = torch.empty(400, 64)
     torch.nn.init.kaiming_uniform_(weight, a=5**0.5, generator=torch.Generator().manual_seed(0))
-    ours = training.start_A(np.random.RandomState(0), 400, 64)
+    ours = training.init_A(np.random.RandomState(0), 400, 64)
     for drawn in (weight.numpy(), ours):
         assert np.abs(drawn).max() <= 1 / 8
         assert np.abs(drawn).max() > 0.999 / 8
-        assert drawn.var() == pytest.approx(training.start_variance(400, 64), rel=0.02)
+        assert drawn.var() == pytest.approx(training.init_variance(400, 64), rel=0.02)
 
 
 def recorded_values():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers import training
-from helpers.training import runs
+from helpers.training import sweeps
 from tests.support.matrices import (
     NAMES,
     RSLORA,
@@ -128,7 +128,7 @@ def rate_fan(picture, update):
     ranks, said = (1, 4, 16, 64), [f"The {update} update, 100 steps"]
     rates = 10 ** np.arange(-3.5, 0.6, 0.5)
     for optimiser, name in OPTIMISERS.items():
-        np.testing.assert_allclose(runs.GRID_RATES[optimiser], rates, rtol=1e-12)
+        np.testing.assert_allclose(sweeps.GRID_RATES[optimiser], rates, rtol=1e-12)
         left = picture.drawn["left"][optimiser]
         assert left.shape == (2, 4, len(rates))
         for i, rule in enumerate(RULES):
@@ -168,7 +168,7 @@ def rates_over_rank(picture, update):
     largest = article_spectra()[update][0]
     for optimiser, name in OPTIMISERS.items():
         grid = training.rate_grid(update, optimiser)
-        rates, left = np.array(runs.GRID_RATES[optimiser]), grid.unlearned()
+        rates, left = np.array(sweeps.GRID_RATES[optimiser]), grid.unlearned()
         for i, rule in enumerate(RULES):
             needed = np.array(
                 [[rate_that_leaves(0.1, rates, left[i, j, :, k]) for k in range(3)]

@@ -17,7 +17,7 @@ def loss():
 
 @pytest.fixture(scope="module")
 def A():
-    return training.start_A(np.random.RandomState(0), 16, 64)
+    return training.init_A(np.random.RandomState(0), 16, 64)
 
 
 def multipliers(rule):

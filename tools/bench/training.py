@@ -34,7 +34,7 @@ def runs():
     for scaling in SCALINGS:
         for rank in RANKS:
             for seed in SEEDS:
-                A = training.start_A(np.random.RandomState(seed), rank, TARGET.shape[1])
+                A = training.init_A(np.random.RandomState(seed), rank, TARGET.shape[1])
                 yield A, float(scale(ALPHA, rank, scaling))
 
 
