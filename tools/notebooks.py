@@ -23,8 +23,11 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def bootstrap() -> str:
-    """The bootstrap cell, with the address and revision filled in."""
+    """The first cell. What Colab needs is in it once there is an address to fetch from."""
     source = (Path(__file__).parent / "bootstrap.py").read_text(encoding="utf-8").rstrip("\n")
+    if not read_address():
+        return re.sub(r"^# <Colab\n.*?^# Colab>\n", "", source, flags=re.M | re.S)
+    source = re.sub(r"^# (<Colab|Colab>)\n", "", source, flags=re.M)
     source = re.sub(r'^ADDRESS = ".*?"', f'ADDRESS = "{read_address()}"', source, flags=re.M)
     return re.sub(r'^REVISION = ".*?"', f'REVISION = "v{read_version()}"', source, flags=re.M)
 

@@ -1,10 +1,11 @@
-"""The bootstrap cell on Colab: a lone notebook, and a repository that it has to fetch.
+"""The first cell: where it finds `helpers`, and how it fetches them on Colab.
 
 A folder here stands for GitHub and a module in sys.modules for Colab; the cell is the one that
 `make address` writes. Nothing leaves the machine.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tools import project
+from tools import notebooks, project
 
 ROOT = Path(__file__).parents[2]
 ADDRESS = "somebody/rank-lab"
@@ -22,6 +23,12 @@ FIRST = "01_setup.ipynb"
 READY = f"LoRA Rank Lab {project.read_version()} is ready."
 #: What makes the kernel, and any Python started with it on its path, look like Colab's.
 ON_COLAB = "import sys, types\nsys.modules['google.colab'] = types.ModuleType('google.colab')\n"
+
+MISSING = "Get the whole series, or put its folder `helpers` beside this notebook."
+THREADS = "OPENBLAS_NUM_THREADS"
+IGNORED = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+#: Environment variables without anything on Python's path.
+PLAIN = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not found")
 
@@ -38,8 +45,7 @@ def github(tmp_path_factory):
     host = tmp_path_factory.mktemp("github")
     series = host / f"{ADDRESS}.git"
     for name in ("tools", "notebooks", "helpers"):
-        ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
-        shutil.copytree(ROOT / name, series / name, ignore=ignored)
+        shutil.copytree(ROOT / name, series / name, ignore=IGNORED)
     for name in ("pyproject.toml", "README.md", "CITATION.cff"):
         shutil.copy(ROOT / name, series / name)
     written = [sys.executable, "-m", "tools.address", ADDRESS]
@@ -67,6 +73,13 @@ def cell(notebook):
     source = next(cell.source for cell in notebook.cells if cell.cell_type == "code")
     assert f'ADDRESS = "{ADDRESS}"' in source
     return source
+
+
+@pytest.fixture
+def short():
+    """The cell as it is without an address."""
+    assert not project.read_address(), "these tests are of the time before there is an address"
+    return notebooks.bootstrap()
 
 
 @pytest.fixture
@@ -153,18 +166,19 @@ def test_without_git(cell, content, environment):
     assert "upload the folder `helpers`" in done.stderr
 
 
-def test_without_an_address_it_asks_nobody(cell, content, environment):
-    none_yet = cell.replace(f'ADDRESS = "{ADDRESS}"', 'ADDRESS = ""')
-    done = run(none_yet, content, environment)
+def test_without_an_address_it_is_short_and_asks_nobody(short, content, environment):
+    assert len([line for line in short.splitlines() if line]) <= 10
+    assert not re.search("https?:|colab|git", short, flags=re.I)
+    done = run(short, content, environment)
     assert done.returncode == 1
-    assert "github.com" not in done.stderr.split("RuntimeError")[1]
-    assert "on Colab, upload `helpers` beside it" in done.stderr
+    assert done.stderr.splitlines()[-1] == f"ImportError: {MISSING}"
+    assert list(content.iterdir()) == []
 
 
 def test_elsewhere_it_fetches_nothing(cell, content, environment):
     done = run(cell, content, {**environment, "PYTHONPATH": ""})
     assert done.returncode == 1
-    assert "Get the whole series, not this one file" in done.stderr
+    assert done.stderr.splitlines()[-1] == f"ImportError: {MISSING}"
     assert list(content.iterdir()) == []
 
 
@@ -180,6 +194,108 @@ def test_installed_helpers_are_enough(cell, content, environment, github, tmp_pa
     done = run(cell, content, offline(environment, github))
     assert (done.returncode, done.stdout.strip()) == (0, READY)
     assert list(content.iterdir()) == []
+
+
+# What else may be called `helpers`
+
+
+@pytest.fixture
+def series(tmp_path):
+    """The series in a folder, as a reader has it: `helpers`, and `notebooks` without any."""
+    folder = tmp_path / "a series"
+    shutil.copytree(ROOT / "helpers", folder / "helpers", ignore=IGNORED)
+    (folder / "notebooks" / "appendix").mkdir(parents=True)
+    return folder
+
+
+#: Says which `helpers` a notebook has after its first cell.
+WHICH = "\nimport helpers\nprint(helpers.__file__)\nfrom helpers.lora import scaling\n"
+
+
+def other(folder, version="evil"):
+    """Another package called `helpers` in a folder."""
+    (folder / "helpers").mkdir(parents=True)
+    (folder / "helpers" / "__init__.py").write_text(f'__version__ = "{version}"\n')
+    (folder / "helpers" / "lora.py").write_text("scaling = None\n")
+    return folder
+
+
+def said(done, series):
+    """What the cell said on stderr, once it is seen that it found the series' own code."""
+    assert done.returncode == 0, done.stderr
+    ready, place = done.stdout.splitlines()
+    assert ready == READY
+    assert Path(place) == series / "helpers" / "__init__.py"
+    return done.stderr
+
+
+@pytest.mark.parametrize("place", ["notebooks", "notebooks/appendix"])
+def test_it_is_found_one_and_two_levels_up(short, series, place):
+    assert said(run(short + WHICH, series / place, PLAIN), series) == ""
+
+
+def test_it_is_not_looked_for_three_levels_up(short, series):
+    deep = series / "notebooks" / "appendix" / "deeper"
+    deep.mkdir()
+    assert f"ImportError: {MISSING}" in run(short, deep, PLAIN).stderr
+
+
+def test_a_folder_of_that_name_without_the_series_is_passed_over(short, series, tmp_path):
+    other(series / "notebooks")
+    assert said(run(short + WHICH, series / "notebooks", PLAIN), series) == ""
+    lone = other(tmp_path / "tmp") / "mine"
+    lone.mkdir()
+    assert f"ImportError: {MISSING}" in run(short, lone, PLAIN).stderr
+
+
+def test_a_file_of_that_name_beside_the_notebook(short, series):
+    (series / "notebooks" / "helpers.py").write_text('__version__ = "evil"\n')
+    assert said(run(short + WHICH, series / "notebooks", PLAIN), series) == ""
+
+
+def test_another_package_on_the_path(short, series, tmp_path):
+    path = {**PLAIN, "PYTHONPATH": str(other(tmp_path / "path"))}
+    assert said(run(short + WHICH, series / "notebooks", path), series) == ""
+
+
+def test_another_package_that_was_imported_before(short, series, tmp_path):
+    """As by a file that Python or IPython runs at its start."""
+    path = {**PLAIN, "PYTHONPATH": str(other(tmp_path / "path"))}
+    before = "import helpers.lora\nassert helpers.__version__ == 'evil'\n"
+    words = said(run(before + short + WHICH, series / "notebooks", path), series)
+    assert words.startswith("Another `helpers` had been imported, from ")
+    assert str(tmp_path / "path") in words
+
+
+def test_where_python_was_told_to_import_another_it_says_so(short, series):
+    before = """
+import sys
+from importlib.machinery import ModuleSpec
+class Finder:
+    def find_spec(name, path=None, target=None):
+        return ModuleSpec(name, Finder, origin="elsewhere") if name == "helpers" else None
+    def create_module(spec): return None
+    def exec_module(module): module.__file__ = "elsewhere"
+sys.meta_path.insert(0, Finder)
+"""
+    done = run(before + short, series / "notebooks", PLAIN)
+    assert done.returncode == 1
+    assert "ImportError: `helpers` is elsewhere, and not " in done.stderr
+
+
+def test_run_again_it_leaves_what_is_imported(short, series):
+    again = f"{short}\nimport helpers\nfirst = helpers\n{short}\nimport helpers\n"
+    done = run(again + "assert helpers is first", series / "notebooks", PLAIN)
+    assert (done.returncode, done.stdout.splitlines()) == (0, [READY, READY])
+
+
+@pytest.mark.parametrize("before, after", [(None, "1"), ("3", "3")])
+def test_one_thread_unless_the_reader_says_otherwise(short, series, before, after):
+    environment = {name: value for name, value in PLAIN.items() if name != THREADS}
+    environment |= {THREADS: before} if before else {}
+    done = run(f"{short}\nprint(os.environ['{THREADS}'])".replace("import sys", "import os, sys"),
+               series / "notebooks", environment)  # fmt: skip
+    assert done.stdout.splitlines() == [READY, after]
 
 
 def test_the_whole_notebook_on_its_own(notebook, content, environment):

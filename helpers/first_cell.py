@@ -1,0 +1,53 @@
+"""The rest of every notebook's first cell, which looks for this file and runs it.
+
+What is called `helpers` afterwards is the folder that this file is in, whatever else of that name
+is on the reader's path or was imported by a file that Python runs at its start.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+HERE = Path(__file__).resolve().parent
+
+
+def is_ours(module: ModuleType | None) -> bool:
+    """Whether a package is the folder that this file is in."""
+    file = getattr(module, "__file__", None)
+    return file is not None and Path(file).resolve().parent == HERE
+
+
+def begin() -> str:
+    """Make `helpers` importable and return what the first cell prints.
+
+    Raises ImportError if another package of that name is imported all the same.
+    """
+    # Quickest for matrices as small as ours. NumPy reads it when it is imported first.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if sys.path[:1] != [str(HERE.parent)]:
+        sys.path.insert(0, str(HERE.parent))
+    other = sys.modules.get(HERE.name)
+    if other is not None and not is_ours(other):
+        place = getattr(other, "__file__", None) or "a folder without __init__.py"
+        print(
+            f"Another `{HERE.name}` had been imported, from {place}. "
+            "From here on this name is the series' own package.",
+            file=sys.stderr,
+        )
+        for name in [name for name in sys.modules if name.split(".")[0] == HERE.name]:
+            del sys.modules[name]
+    ours = importlib.import_module(HERE.name)
+    if not is_ours(ours):
+        raise ImportError(
+            f"`{HERE.name}` is {ours.__file__}, and not {HERE}: Python has been told to import "
+            "it from there. Start the notebook in an environment of its own, as `make lab` does."
+        )
+    return f"LoRA Rank Lab {ours.__version__} is ready."
+
+
+if __name__ == "__main__":
+    print(begin())
