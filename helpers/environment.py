@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
+import sys
+from importlib.metadata import PackageNotFoundError, distribution, version
+from pathlib import Path
 
 from .tables import Table
 
@@ -24,11 +26,27 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(parts)
 
 
-def check() -> Table:
-    """One row a package: what is needed, and whether it is here.
+def _front_end() -> str:
+    """What is wrong with the widgets' scripts for JupyterLab, or nothing.
 
-    It prints no version that is installed, so the table is the same on every
-    machine that will do.
+    Where their package is not installed, as in the browser, something else shows the widgets.
+    """
+    try:
+        files = distribution("jupyterlab_widgets").files
+    except PackageNotFoundError:
+        return ""
+    places = [Path(str(file.locate())) for file in files or () if "labextensions" in file.parts]
+    usual = Path(sys.prefix, "share/jupyter/labextensions/@jupyter-widgets/jupyterlab-manager")
+    missing = [place for place in places or [usual / "package.json"] if not place.is_file()]
+    remedy = "pip install --force-reinstall jupyterlab_widgets"
+    return f"no sliders without its scripts: {remedy}" if missing else ""
+
+
+def check() -> Table:
+    """One row per package: what is needed, and whether it is here.
+
+    ipywidgets is here only together with the scripts that show sliders in JupyterLab. The table
+    names no version that is installed, so that it is the same on every machine that will do.
     """
     rows = []
     for name, lowest in NEEDED.items():
@@ -39,5 +57,7 @@ def check() -> Table:
         else:
             enough = _numbers(found) >= _numbers(lowest)
             verdict = "ok" if enough else f"too old ({found}): pip install --upgrade {name}"
+            if name == "ipywidgets" and enough:
+                verdict = _front_end() or verdict
         rows.append((name, f"{lowest} or newer", verdict))
     return Table(("package", "needed", "here"), rows)
