@@ -1,0 +1,229 @@
+"""Every claim of README and recaps: where it is shown, how often, and what would falsify it.
+
+    python -m tools.claims           what is missing or no longer true
+    python -m tools.claims write     notebooks/appendix/claims.md, from claims.toml
+
+`notebooks/appendix/claims.toml` is written by hand, one block for each sentence:
+
+    [[claim]]
+    words = "The sentence as it stands, without links and emphasis."
+    where = "03"              # a notebook's recap, or "README"
+    shows = "03 c03-20"       # the notebook and the id of the cell that shows it
+    seeds = "3 worlds"
+    spread = "0.59 to 0.62"
+    falsified = "What one would have to find for it to be false."
+    check = ["matched.over_rates('adamw')[-1].known.min() > 0.55"]    # if it can be computed
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # pytest brings it
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "notebooks" / "appendix" / "claims.toml"
+TABLE = SOURCE.with_suffix(".md")
+README = "README"
+#: The parts of the README that say what was found; None is what stands before the badges.
+FOUND = (None, "What came out")
+#: What a check may use, by its name there.
+NAMES = {
+    "np": "numpy",
+    "adapters": "helpers.adapters",
+    "article": "helpers.lora.article",
+    "scaling": "helpers.lora.scaling",
+    "spectrum": "helpers.lora.spectrum",
+    "truncation": "helpers.lora.truncation",
+    "updates": "helpers.lora.updates",
+    "matched": "helpers.model.matched",
+    "results": "helpers.model.results",
+    "world": "helpers.model.world",
+    "training": "helpers.training",
+}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One sentence and what stands behind it; see the module's text for the fields."""
+
+    words: str
+    where: str
+    shows: str
+    seeds: str
+    spread: str
+    falsified: str
+    check: Sequence[str] = ()
+
+
+def read(path: Path = SOURCE) -> list[Claim]:
+    """The claims of a file. Raises ValueError that names a block and its odd key."""
+    known = {field.name for field in fields(Claim)}
+    found = []
+    for block in tomllib.loads(path.read_text(encoding="utf-8"))["claim"]:
+        odd = sorted((block.keys() ^ known) - {"check"})
+        if odd:
+            raise ValueError(f"a claim has {known}; odd: {odd}, in {block.get('words', block)!r}")
+        found.append(Claim(**block))
+    return found
+
+
+def plain(text: str) -> str:
+    """Markdown without links and emphasis, on one line."""
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    text = re.sub(r"\*\*?(?=\S)(.+?)(?<=\S)\*\*?", r"\1", text)
+    return " ".join(text.split())
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a piece of Markdown, list items and headings kept apart."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    blocks = re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )", text)
+    found: list[str] = []
+    for block in blocks:
+        block = re.sub(r"^\s*(?:[-*]|\d+\.) ", "", block)
+        if block.lstrip().startswith(("#", "<!--", "![")):
+            continue
+        # Not after a digit and full stop: "v1. 2".
+        found += re.split(r"(?<=[a-zA-Z)$%*`0-9][.!?])\s+(?=[A-Z*(`$α])", plain(block))
+    return [sentence for sentence in found if sentence]
+
+
+def notebook(number: str) -> dict[str, Any]:
+    """A notebook as it is stored, by its number."""
+    (path,) = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
+    return dict(json.loads(path.read_text(encoding="utf-8")), path=path)
+
+
+def _source(cell: dict[str, Any]) -> str:
+    return "".join(cell["source"])
+
+
+def _section(text: str, heading: str) -> str:
+    found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, flags=re.M | re.S)
+    if found is None:
+        raise ValueError(f"there is no heading {heading!r}")
+    return found.group(1)
+
+
+def said() -> dict[str, list[str]]:
+    """What is claimed: the sentences of README's findings and of each notebook's recap."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    lead = readme.split("<!-- badges -->")[0]
+    parts = [lead if part is None else _section(readme, part) for part in FOUND]
+    found = {README: sentences("\n\n".join(parts))}
+    for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        text = "\n\n".join(_source(cell) for cell in cells if cell["cell_type"] == "markdown")
+        found[path.name[:2]] = sentences(_section(text, "Recap"))
+    return found
+
+
+def shown(claim: Claim) -> tuple[dict[str, Any], str]:
+    """The notebook and the heading above the cell that shows a claim.
+
+    Raises ValueError if there is no such cell, or it is no code cell.
+    """
+    number, _, identity = claim.shows.partition(" ")
+    try:
+        found = notebook(number)
+    except ValueError:
+        raise ValueError(f"{claim.shows!r} names no notebook") from None
+    heading = ""
+    for cell in found["cells"]:
+        if cell["cell_type"] == "markdown":
+            for line in re.findall(r"^#{1,4} (.+)$", _source(cell), flags=re.M):
+                heading = plain(line)
+        if cell["id"] == identity:
+            if cell["cell_type"] != "code":
+                raise ValueError(f"{claim.shows!r} is no code cell")
+            return found, heading
+    raise ValueError(f"{claim.shows!r} names no cell")
+
+
+def names() -> dict[str, Any]:
+    """What a check may use."""
+    return {name: importlib.import_module(module) for name, module in NAMES.items()}
+
+
+def problems(claims: Sequence[Claim], stated: dict[str, list[str]] | None = None) -> list[str]:
+    """What is wrong, a line each: claims not listed, not stated, not shown, or not true."""
+    stated = said() if stated is None else stated
+    listed = {(claim.where, claim.words) for claim in claims}
+    found = [
+        f"{where} says, and claims.toml does not list: {sentence}"
+        for where, each in stated.items()
+        for sentence in each
+        if (where, sentence) not in listed
+    ]
+    known = names()
+    for claim in claims:
+        if claim.words not in stated.get(claim.where, ()):
+            found.append(f"{claim.where} does not say: {claim.words}")
+        for name in ("seeds", "spread", "falsified"):
+            if not getattr(claim, name).strip():
+                found.append(f"{name} is empty: {claim.words}")
+        try:
+            shown(claim)
+        except ValueError as error:
+            found.append(f"{error}: {claim.words}")
+        for expression in claim.check:
+            if not eval(expression, dict(known)):
+                found.append(f"not true, {expression}: {claim.words}")
+    return found
+
+
+def render(claims: Sequence[Claim]) -> str:
+    """The table as Markdown."""
+    lines = [
+        "# Every claim, and what stands behind it",
+        "",
+        "Each sentence of the README's findings and of the notebooks' recaps, with the cell that "
+        "shows it, how often it was measured, how far the measurements lie apart, and what would "
+        "falsify it. Written from `claims.toml` by `python -m tools.claims write`; a test holds "
+        "that no sentence is missing here, that each still stands where this table says, and "
+        "that what can be computed comes out true.",
+    ]
+    places: dict[str, list[Claim]] = {}
+    for claim in claims:
+        places.setdefault(claim.where, []).append(claim)
+    for where, each in places.items():
+        lines += ["", f"## {where if where == README else f'Notebook {where}, recap'}", ""]
+        lines += ["| claim | shown by | seeds | spread | falsified by |", "|---|---|---|---|---|"]
+        for claim in each:
+            found, heading = shown(claim)
+            cell = f"[{claim.shows[:2]}, *{heading}*](../{found['path'].name})"
+            cells = (claim.words, cell, claim.seeds, claim.spread, claim.falsified)
+            lines.append("| " + " | ".join(each.replace("|", "\\|") for each in cells) + " |")
+    computed = sum(bool(claim.check) for claim in claims)
+    lines += ["", f"{computed} of {len(claims)} are computed again by the test.", ""]
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Check the claims, or write the table."""
+    parser = argparse.ArgumentParser(prog="python -m tools.claims", description=__doc__)
+    parser.add_argument("verb", nargs="?", choices=("check", "write"), default="check")
+    options = parser.parse_args(arguments)
+    claims = read()
+    if options.verb == "write":
+        TABLE.write_text(render(claims), encoding="utf-8")
+        return 0
+    found = problems(claims)
+    print("\n".join(found) or f"{len(claims)} claims stand")
+    return int(bool(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
