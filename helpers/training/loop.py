@@ -98,10 +98,28 @@ def gradients(loss: Loss, A: Array, B: Array, multiplier: float | Array) -> tupl
     gradient_B : (..., d, r) array
         s G A^T.
     """
-    scaled_B = multiplier * B
-    update = scaled_B @ A
+    update = multiplier * B @ A
     value, G = loss.evaluate(update)
-    return value, update, scaled_B.swapaxes(-1, -2) @ G, multiplier * (G @ A.swapaxes(-1, -2))
+    return value, update, *factor_gradients(G, A, B, multiplier)
+
+
+def factor_gradients(
+    G: Array, A: Array, B: Array, multiplier: float | Array
+) -> tuple[Array, Array]:
+    """The chain rule through dW = s B A: (s B^T G, s G A^T), the gradients at A and at B.
+
+    G = dL/d(dW) is (..., d, k); the rest as for `gradients`.
+
+    Examples
+    --------
+    At B = 0, where LoRA starts, A has no gradient:
+
+    >>> G, A, B = np.ones((2, 3)), np.ones((1, 3)), np.zeros((2, 1))
+    >>> factor_gradients(G, A, B, 0.5)
+    (array([[0., 0., 0.]]), array([[1.5],
+           [1.5]]))
+    """
+    return (multiplier * B).swapaxes(-1, -2) @ G, multiplier * (G @ A.swapaxes(-1, -2))
 
 
 def train(

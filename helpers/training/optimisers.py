@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -47,8 +47,9 @@ class Adam:
     def __init__(self, epsilon: float = EPSILON) -> None:
         self.epsilon = epsilon
         self.step = 0
-        self.mean: Array = np.zeros(())
-        self.square: Array = np.zeros(())
+        # Numbers and not arrays of double precision, which single precision would turn into.
+        self.mean: Any = 0.0
+        self.square: Any = 0.0
 
     def direction(self, gradient: Array) -> Array:
         """Take in the next gradient; same shape out."""
