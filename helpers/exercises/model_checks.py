@@ -1,0 +1,123 @@
+"""Exercises of notebooks 07 and 08: a small language model, and adapters of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import adapters
+from ..lora import spectrum
+from ..model import recall, results, shipped, transformer, world
+from ..model.tasks import FULL_RANK
+from ..model.update import lora_size
+from .answers import Check, function, not_a_rank, number, pair
+
+
+def lowest_for_3200(answer: Any) -> str:
+    """Exercise 07-1: the lowest rank for 3,200 people, at half a bit in each number."""
+    ranks = 3200 * world.bits_per_person() / (0.5 * lora_size(shipped.base(), 1))
+    return number(
+        float(np.ceil(ranks)),
+        {
+            ranks: "a rank is a whole number: round up, or not all people fit.",
+            float(np.floor(ranks)): "at that rank a few people are left out: round up.",
+            float(np.ceil(ranks / 2)): "each number holds half a bit, not one.",
+        },
+    )(answer)
+
+
+def _facts_right(rank: int) -> float:
+    """The share of the first new person's facts at a rank of the update for 25 people."""
+    return recall.with_full_update("25", rank, people=1).facts
+
+
+def lowest_rank(answer: Any) -> str:
+    """Exercise 07-2: the lowest rank at which one person's facts are all right."""
+    if problem := not_a_rank(answer, FULL_RANK):
+        return problem
+    rank = int(np.asarray(answer).item())
+    if _facts_right(rank) < 1:
+        return f"at rank {rank} the model gets {4 * _facts_right(rank):.0f} of 4 right."
+    if any(_facts_right(lower) == 1 for lower in range(1, rank)):
+        return f"at rank {rank} all four are right, and so they are at a lower rank."
+    return ""
+
+
+@function
+def normalise(answer: Any) -> str:
+    """Exercise 07-3: a function x -> x over its root mean square, row by row."""
+    x = 3 * np.random.RandomState(0).standard_normal((2, 4, 5))
+    got, expected = np.asarray(answer(x.copy())), transformer.normalise(x)
+    if got.shape != x.shape:
+        return f"the result should have the shape of x, {x.shape}, got {got.shape}."
+    if np.allclose(got, expected, rtol=1e-5):
+        return ""
+    if np.allclose(got, x / np.mean(x**2, axis=-1, keepdims=True), rtol=1e-5):
+        return "that divides by the mean square: take its root."
+    if np.allclose(got, x / np.sqrt(np.mean(x**2)), rtol=1e-5):
+        return "that is one size for all rows: take the mean along the last axis only."
+    if np.allclose(got, x / np.linalg.norm(x, axis=-1, keepdims=True), rtol=1e-5):
+        return "that divides by the root of the sum of squares: take the mean."
+    return "the mean square of each row of the result should be 1."
+
+
+def crowd_at_most(answer: Any) -> str:
+    """Exercise 08-1: the lowest rank at which the adapter "crowd" has an error of at most 0.3."""
+    crowd = adapters.shipped("crowd")
+    if problem := not_a_rank(answer, crowd.modules[0].rank):
+        return problem
+    rank, spectra = int(np.asarray(answer).item()), adapters.spectra(crowd)
+    error = float(adapters.error_at(spectra, rank))
+    if error > 0.3:
+        return f"at rank {rank} the error is {error:.3f}."
+    if rank > 1 and adapters.error_at(spectra, rank - 1) <= 0.3:
+        return f"at rank {rank} the error is {error:.3f}, and a lower rank does as well."
+    return ""
+
+
+@function
+def share_in_use(answer: Any) -> str:
+    """Exercise 08-2: a function (B, A) -> effective rank of B A over r."""
+    draw = np.random.RandomState(0)
+    B = draw.standard_normal((30, 6)) * [9, 5, 3, 1, 0.5, 0.1]
+    A = draw.standard_normal((6, 20))
+    values = np.linalg.svd(B @ A, compute_uv=False)[:6]
+    expected, got = spectrum.effective_rank(values) / 6, answer(B.copy(), A.copy())
+    if np.size(got) != 1:
+        return f"one number is asked for, got shape {np.shape(got)}."
+    slips = {
+        expected: "",
+        6 * expected: "that is the effective rank: divide it by r.",
+        spectrum.effective_rank(values**2) / 6: "the measure here takes singular values, "
+        "not their squares.",
+        spectrum.stable_rank(values) / 6: "that is the stable rank over r.",
+        6 * expected / 20: "r is the columns of B, not the rank that B A could have.",
+    }
+    share = float(np.squeeze(got))
+    for value, said in slips.items():
+        if np.isclose(share, value, rtol=1e-6):
+            return said
+    return f"for the adapter of the check it should be {expected:.3f}, got {share:.3f}."
+
+
+def _weakened() -> tuple[float, float]:
+    """The lowest measured scale at which "people" has 0.99 of its facts, and the known ones'."""
+    curves = results.adapter("people", "scales")
+    at = int(np.argmax(curves.mean("facts") >= 0.99))
+    return float(curves.at[at]), float(curves.mean("known")[at])
+
+
+def weaker(answer: Any) -> str:
+    """Exercise 08-3: a scale, and the share of the known people's facts at it."""
+    return pair(_weakened(), "those are the inverses.")(answer)
+
+
+CHECKS: dict[str, Check] = {
+    "07-1": lowest_for_3200,
+    "07-2": lowest_rank,
+    "07-3": normalise,
+    "08-1": crowd_at_most,
+    "08-2": share_in_use,
+    "08-3": weaker,
+}
