@@ -9,7 +9,8 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from helpers.model.shipped import digest_of
+from helpers.model.results import CAPACITY, SWEEP
+from helpers.model.shipped import CHECKSUMS, digest_of
 
 from . import config, runs, small
 
@@ -38,8 +39,12 @@ def small_model() -> None:
 
 
 def lora() -> None:
-    """Every LoRA run of the small model, a row each."""
-    rows = [_row(run) for run in runs.results(small.lora)]
+    """Every LoRA run of the small model, a row each, with the family that it belongs to."""
+    families = {config.CAPACITY_ALPHA: CAPACITY}
+    rows = [
+        {**_row(run), "family": families.get(run["settings"]["alpha"], SWEEP)}
+        for run in runs.results(small.lora)
+    ]
     _write("small_lora.json", {"made": {"runs": _together(runs.results(small.lora))}, "runs": rows})
 
 
@@ -111,7 +116,7 @@ def _together(finished: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _write(name: str, content: dict[str, Any]) -> None:
-    """One run a line, so that a change reads as one in a diff."""
+    """One run per line, so that a change reads as one in a diff; and the file's checksum."""
     lines = []
     for key, value in content.items():
         if isinstance(value, list):
@@ -123,3 +128,12 @@ def _write(name: str, content: dict[str, Any]) -> None:
             )
             lines.append(f"{json.dumps(key)}: {{\n{inner}\n}}")
     (config.DATA / name).write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    record(name)
+
+
+def record(name: str) -> None:
+    """Write down the sha256 of a file of results: the helpers read no other file under its name."""
+    file = config.DATA / CHECKSUMS
+    sums = json.loads(file.read_text()) if file.exists() else {}
+    sums[name] = _digest(config.DATA / name)
+    file.write_text(json.dumps(sums, indent=1, sort_keys=True) + "\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,9 @@ from . import world
 from .shipped import measured, spectra
 from .tasks import ADAPTERS, LARGEST, TASKS
 
-#: The runs that show what a rank holds: rsLoRA at this alpha and learning rate.
-CAPACITY_ALPHA, CAPACITY_RATE = 4, 3e-3
-#: The alpha of the sweeps over learning rates.
-SWEEP_ALPHA = 16
+#: Families of LoRA runs: what a rank holds, at one learning rate that suits all ranks; and
+#: sweeps over the learning rate.
+CAPACITY, SWEEP = "capacity", "sweep"
 PRETRAINED_TASKS = ("style", "facts")
 
 
@@ -113,8 +112,8 @@ def needed_rank(task: str) -> Array:
     return np.array([row["rank"] for row in sorted(rows, key=lambda row: row["seed"])], dtype=float)
 
 
-def _lora(keep: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
-    return [row for row in measured("small_lora")["runs"] if keep(row)]
+def _lora(family: str) -> list[dict[str, Any]]:
+    return [row for row in measured("small_lora")["runs"] if row["family"] == family]
 
 
 def trained(task: str) -> Curves:
@@ -130,20 +129,19 @@ def trained(task: str) -> Curves:
     Curves with "facts", "style", "known" and "parameters", those of the adapter.
     """
     validation.choice("task", task, (*TASKS, LARGEST.name))
-    rows = _lora(lambda row: row["task"] == task and row["alpha"] == CAPACITY_ALPHA)
+    rows = [row for row in _lora(CAPACITY) if row["task"] == task]
     return _curves(rows, "rank", ("facts", "style", "known", "parameters"))
 
 
 def over_rates(optimiser: str, use_rslora: bool, rank: int) -> Curves:
     """LoRA trained on 100 people over the learning rate: "facts" and "known"."""
     validation.choice("optimiser", optimiser, ("adamw", "sgd"))
-    rows = _lora(
-        lambda row: (
-            row["alpha"] == SWEEP_ALPHA
-            and (row["optimiser"], row["rank"]) == (optimiser, rank)
-            and (row["use_rslora"] == use_rslora or rank == 1)
-        )
-    )
+    rows = [
+        row
+        for row in _lora(SWEEP)
+        if (row["optimiser"], row["rank"]) == (optimiser, rank)
+        and (row["use_rslora"] == use_rslora or rank == 1)
+    ]
     return _curves(rows, "learning_rate", ("facts", "known"))
 
 

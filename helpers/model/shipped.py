@@ -20,8 +20,10 @@ from ..validation import Array
 from .tasks import TASKS
 from .update import decompose
 
-#: The files of results.
+#: The files of results, and the file that has the sha256 of each. The results have those
+#: of the weights.
 RESULTS = ("small_model", "small_lora", "pretrained", "adapters")
+CHECKSUMS = "checksums.json"
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -39,15 +41,26 @@ class DataError(RuntimeError):
 def measured(name: str = "small_model") -> dict[str, Any]:
     """What the experiments measured, and the record of how: one of the JSON files in data.
 
-    Raises DataError if the file is missing or damaged.
+    Raises DataError if the file is missing, or is not the one whose checksum was recorded.
+
+    Examples
+    --------
+    >>> sorted(measured("small_model"))
+    ['base', 'full', 'made', 'needed']
     """
     file = DATA / f"{validation.choice('name', name, RESULTS)}.json"
+    content = _json(file)
+    check(file, _json(DATA / CHECKSUMS).get(file.name))
+    return content
+
+
+def _json(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(_bytes(file))
     except ValueError as error:
         raise DataError(f"{file.name} is damaged ({error}). {_GET_BACK}") from None
-    if not isinstance(content, dict) or not isinstance(content.get("made"), dict):
-        raise DataError(f"{file.name} is damaged: its record is not there. {_GET_BACK}")
+    if not isinstance(content, dict):
+        raise DataError(f"{file.name} is damaged: it holds no object. {_GET_BACK}")
     return content
 
 
@@ -138,12 +151,18 @@ def check(file: Path, digest: str | None) -> bytes:
 def digest_of(name: str, content: bytes) -> str:
     """The sha256 of a file that ships; of JSON, that of its content, however it is laid out.
 
-    JupyterLite hands JSON out without its spaces.
+    JupyterLite hands JSON out as JavaScript writes it: without spaces, and 1.0 as 1.
     """
     if name.endswith(".json"):
         with contextlib.suppress(ValueError):
-            content = json.dumps(json.loads(content), sort_keys=True).encode()
+            plain = json.loads(content, parse_float=_number)
+            content = json.dumps(plain, sort_keys=True).encode()
     return hashlib.sha256(content).hexdigest()
+
+
+def _number(text: str) -> float | int:
+    value = float(text)
+    return int(value) if value.is_integer() else value
 
 
 def _bytes(file: Path) -> bytes:

@@ -20,7 +20,8 @@ from tests.support.adapters import draw, peft_folder
 def copied(tmp_path, monkeypatch):
     """A copy of the adapters to damage, with nothing remembered before and after."""
     shutil.copytree(FOLDER, tmp_path / "adapters")
-    shutil.copy(FOLDER.parent / "adapters.json", tmp_path)
+    for name in ("adapters.json", shipped.CHECKSUMS):
+        shutil.copy(FOLDER.parent / name, tmp_path)
     monkeypatch.setattr(shipped, "DATA", tmp_path)
     caches = (shipped.measured, adapters.shipped)
     for function in caches:

@@ -56,6 +56,13 @@ def test_trained_has_every_row_of_the_file(task):
         assert size == rank * sum(d + k for d, k in shapes)
 
 
+def test_families_are_told_apart_by_what_was_set():
+    for row in stored("small_lora")["runs"]:
+        capacity = (row["alpha"], row["learning_rate"], row["use_rslora"]) == (4, 3e-3, True)
+        assert row["family"] == ("capacity" if capacity else "sweep")
+        assert capacity or (row["alpha"], row["task"]) == (16, "100")
+
+
 def test_every_run_of_the_sweep_is_found_once():
     rows = [row for row in stored("small_lora")["runs"] if row["alpha"] == 16]
     found = 0

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -40,7 +41,7 @@ def assert_behaves(weights, row):
 @pytest.fixture
 def copied(tmp_path, monkeypatch):
     """A copy of the data to damage, with nothing remembered before and after."""
-    for file in DATA.glob("small_*"):
+    for file in (*DATA.glob("small_*"), DATA / shipped.CHECKSUMS):
         shutil.copy(file, tmp_path)
     monkeypatch.setattr(shipped, "DATA", tmp_path)
     for function in CACHED:
@@ -292,15 +293,58 @@ def test_a_failure_is_not_remembered(copied):
     assert shipped.measured() == json.loads(good)
 
 
-@pytest.mark.parametrize("content", ["{}", "[1]", "3", "null", '{"made": 1}'])
+@pytest.mark.parametrize("content", ["{}", "[1]", "3", "null", '{"made": 1}', '{"made": {}}'])
 def test_json_of_another_shape_is_damage(copied, content):
     (copied / "small_model.json").write_text(content)
-    with pytest.raises(shipped.DataError, match=r"small_model\.json is damaged: its record"):
+    for call in (shipped.measured, shipped.base):
+        with damaged(r"small_model\.json is damaged: it"):
+            call()
+
+
+@pytest.mark.parametrize("name", ["small_model", "small_lora"])
+def test_a_number_changed_in_the_results_is_damage(copied, name):
+    file = copied / f"{name}.json"
+    content = json.loads(file.read_text())
+    rows = content["needed" if name == "small_model" else "runs"]
+    rows[-1]["rank"] += 1
+    file.write_text(json.dumps(content))
+    with damaged(rf"{name}\.json is damaged: it is not the file that was recorded"):
+        shipped.measured(name)
+
+
+@pytest.mark.parametrize("spoil", [None, "", "{}", "[]", '{"small_lora.json": 1}'])
+def test_results_without_their_checksum_are_not_believed(copied, spoil):
+    file = copied / shipped.CHECKSUMS
+    file.unlink()
+    if spoil is not None:
+        file.write_text(spoil)
+    with damaged(r"(checksums|small_model)\.json (is damaged|cannot be read)"):
         shipped.measured()
 
 
+def test_results_as_javascript_writes_them_are_no_damage(copied):
+    """Without spaces, and whole numbers without a point, as JupyterLite hands them out."""
+    file = copied / "small_model.json"
+    text = json.dumps(json.loads(file.read_text()), separators=(",", ":"))
+    plain = re.sub(r"(?<=\d)\.0(?=[,\]}])", "", text)
+    assert plain != text
+    file.write_text(plain)
+    assert shipped.measured()["base"]
+
+
+def test_every_file_of_results_has_a_checksum():
+    recorded = json.loads((DATA / shipped.CHECKSUMS).read_text())
+    stored = {file.name for file in DATA.glob("*.json")} - {shipped.CHECKSUMS}
+    assert {f"{name}.json" for name in shipped.RESULTS} == recorded.keys() <= stored
+    for name in recorded:
+        assert shipped.measured(name.removesuffix(".json"))
+
+
 def test_weights_that_were_never_recorded(copied):
-    (copied / "small_model.json").write_text('{"made": {}}')
+    sums, model = (copied / name for name in (shipped.CHECKSUMS, "small_model.json"))
+    model.write_text('{"made": {}}')
+    digest = shipped.digest_of(model.name, model.read_bytes())
+    sums.write_text(json.dumps({model.name: digest}))
     with pytest.raises(shipped.DataError, match=r"small_base\.safetensors is damaged"):
         shipped.base()
 
