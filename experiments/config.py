@@ -7,12 +7,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from helpers.model import results
 from helpers.model.tasks import FULL_RANK
 
 ROOT = Path(__file__).resolve().parents[1]
 #: What the notebooks read.
 DATA = ROOT / "helpers" / "data"
-#: One file a finished run. Not part of the project: delete it to start over.
+#: One file per finished run. Not part of the project: delete it to start over.
 RUNS = ROOT / "experiments" / "runs"
 
 SEEDS = (0, 1, 2)
@@ -94,8 +95,6 @@ ADAPTERS = {
     "style": Adapter("saga", 16, 16, False, Training(250, 3e-3)),
     "wide": Adapter("100", 64, 8, True, Training(400, 3e-3, 32), ships=False),
 }
-#: The alpha of the capacity runs, and that of the sweeps: it tells the two families apart.
-CAPACITY_ALPHA, SWEEP_ALPHA = 4, 16
 SCALES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0)
 #: SmolLM2: full fine-tuning, then LoRA by task (its learning rate is swept).
 PRETRAINED_FULL = {
@@ -143,7 +142,12 @@ def lora_grid() -> list[dict[str, Any]]:
     """All LoRA runs of the small model, one seed after the other."""
 
     def run(**changes: Any) -> dict[str, Any]:
-        common = {"alpha": SWEEP_ALPHA, "optimiser": "adamw", "batch": 32, "steps": 400}
+        common = {
+            "alpha": results.ALPHA[results.SWEEP],
+            "optimiser": "adamw",
+            "batch": 32,
+            "steps": 400,
+        }
         return {**common, **changes}
 
     grid = []
@@ -152,8 +156,8 @@ def lora_grid() -> list[dict[str, Any]]:
         for task, steps, batch, ranks, seeds in CAPACITY:
             for rank in ranks if seed in seeds else ():
                 grid.append(
-                    run(seed=seed, task=task, rank=rank, alpha=CAPACITY_ALPHA, use_rslora=True,
-                        learning_rate=3e-3, steps=steps, batch=batch)
+                    run(seed=seed, task=task, rank=rank, alpha=results.ALPHA[results.CAPACITY],
+                        use_rslora=True, learning_rate=3e-3, steps=steps, batch=batch)
                 )  # fmt: skip
         # Both scalings over the learning rate.
         for optimiser, rates, ranks in SWEEPS:

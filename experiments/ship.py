@@ -9,7 +9,7 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from helpers.model.results import CAPACITY, SWEEP
+from helpers.model.results import ALPHA
 from helpers.model.shipped import CHECKSUMS, digest_of
 
 from . import config, runs, small
@@ -40,9 +40,9 @@ def small_model() -> None:
 
 def lora() -> None:
     """Every LoRA run of the small model, a row each, with the family that it belongs to."""
-    families = {config.CAPACITY_ALPHA: CAPACITY}
+    families = {alpha: family for family, alpha in ALPHA.items()}
     rows = [
-        {**_row(run), "family": families.get(run["settings"]["alpha"], SWEEP)}
+        {**_row(run), "family": families.get(run["settings"]["alpha"])}
         for run in runs.results(small.lora)
     ]
     _write("small_lora.json", {"made": {"runs": _together(runs.results(small.lora))}, "runs": rows})

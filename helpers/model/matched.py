@@ -15,7 +15,7 @@ from .. import validation
 from ..lora import scaling
 from ..validation import Array
 from . import results
-from .results import SWEEP_ALPHA, Curves
+from .results import ALPHA, SWEEP, Curves
 
 #: The least share of new facts, mean over the seeds: 0.98 as it is printed.
 MATCHED = 0.975
@@ -98,7 +98,7 @@ def over_rates(optimiser: str, level: float = MATCHED) -> list[Kept]:
     for rank in SWEPT_RANKS[validation.choice("optimiser", optimiser, tuple(SWEPT_RANKS))]:
         for rule in scaling.SCALINGS if rank > 1 else scaling.SCALINGS[:1]:
             curves = results.over_rates(optimiser, rule == scaling.RSLORA, rank)
-            s = float(scaling.scale(SWEEP_ALPHA, rank, rule))
+            s = float(scaling.scale(ALPHA[SWEEP], rank, rule))
             found += _kept(f"rank {rank}, s = {s:g}", curves, "rate {:g}", level)
     return found
 

@@ -18,6 +18,8 @@ from .tasks import ADAPTERS, LARGEST, TASKS
 #: Families of LoRA runs: what a rank holds, at one learning rate that suits all ranks; and
 #: sweeps over the learning rate.
 CAPACITY, SWEEP = "capacity", "sweep"
+#: The alpha that each is trained with.
+ALPHA = {CAPACITY: 4, SWEEP: 16}
 PRETRAINED_TASKS = ("style", "facts")
 
 
