@@ -135,6 +135,27 @@ def trained(task: str) -> Curves:
     return _curves(rows, "rank", ("facts", "style", "known", "parameters"))
 
 
+def exposures(people: str) -> float:
+    """How often each fact was seen in `trained`, in the mean: steps x batch over people.
+
+    Parameters
+    ----------
+    people : str
+        "25", "100", "400" or "1600".
+
+    Examples
+    --------
+    >>> exposures("400"), exposures("1600")
+    (144.0, 72.0)
+    """
+    count = int(validation.choice("people", people, ("25", "100", "400", "1600")))
+    (seen,) = {
+        row["steps"] * row["batch"]
+        for row in _lora(lambda row: row["task"] == people and row["alpha"] == CAPACITY_ALPHA)
+    }
+    return seen / count
+
+
 def over_rates(optimiser: str, use_rslora: bool, rank: int) -> Curves:
     """LoRA trained on 100 people over the learning rate: "facts" and "known"."""
     validation.choice("optimiser", optimiser, ("adamw", "sgd"))
