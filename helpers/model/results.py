@@ -149,10 +149,7 @@ def exposures(people: str) -> float:
     (144.0, 72.0)
     """
     count = int(validation.choice("people", people, ("25", "100", "400", "1600")))
-    (seen,) = {
-        row["steps"] * row["batch"]
-        for row in _lora(lambda row: row["task"] == people and row["alpha"] == CAPACITY_ALPHA)
-    }
+    (seen,) = {row["steps"] * row["batch"] for row in _lora(CAPACITY) if row["task"] == people}
     return seen / count
 
 
