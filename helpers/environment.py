@@ -9,10 +9,7 @@ from pathlib import Path
 from .tables import Table
 
 #: Lowest versions that the tests run with; requirements.txt says the same.
-NEEDED = {"numpy": "1.26", "matplotlib": "3.8", "ipywidgets": "7.7.1", "pillow": "10.0",
-          "safetensors": "0.4"}  # fmt: skip
-#: What is done where one of them is missing and nothing else suffers for it.
-INSTEAD = {"safetensors": "not here: NumPy reads the files instead"}
+NEEDED = {"numpy": "1.26", "matplotlib": "3.8", "ipywidgets": "7.7.1", "pillow": "10.0"}  # fmt: skip
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -53,7 +50,7 @@ def check() -> Table:
         try:
             found = version(name)
         except PackageNotFoundError:
-            verdict = INSTEAD.get(name, f"missing: pip install {name}")
+            verdict = f"missing: pip install {name}"
         else:
             enough = _numbers(found) >= _numbers(lowest)
             verdict = "ok" if enough else f"too old ({found}): pip install --upgrade {name}"

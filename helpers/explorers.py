@@ -16,9 +16,9 @@ import ipywidgets as widgets
 
 from . import figures
 from .accessible_names import NAMING
-from .adapters import SHIPPED, Adapter
+from .adapters import Adapter
 from .figures.picture import Picture, caption
-from .model import recall
+from .model import recall, tasks
 
 #: The values that the sliders step through, in every explorer.
 RANK_LIMITS = (1, 64)
@@ -120,7 +120,7 @@ def task_buttons(value: str) -> Any:
 
 def adapter_buttons(value: str) -> Any:
     """Which of the shipped adapters."""
-    return _buttons([(f"Adapter {name}", name) for name in SHIPPED], value, "150px")
+    return _buttons([(f"Adapter {name}", name) for name in tasks.SHIPPED_ADAPTERS], value, "150px")
 
 
 def field_buttons(value: str) -> Any:

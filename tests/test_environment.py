@@ -28,7 +28,6 @@ def test_it_says_what_is_missing_or_too_old(monkeypatch):
         "matplotlib": "ok",
         "ipywidgets": "ok",
         "pillow": "missing: pip install pillow",
-        "safetensors": "not here: NumPy reads the files instead",
     }
 
 

@@ -1,25 +1,20 @@
-"""Your own adapter: the rank that it uses, the scale that a reader applies, a smaller copy.
+"""Your own adapter: the rank that it uses, the scale that a loader applies, a smaller copy.
 
 python -m helpers.adapters inspect PATH
 """
 
-from .checkpoints import difference
-from .copies import bake
-from .errors import AdapterError
-from .model import Adapter, Module
-from .output import save
-from .planning import Cut, plan, total_error
+from ..lora.several import Spectrum, captured, error_at
+from ..tensorfile import FileError, save
+from .copies import bake, truncate
+from .modules import Adapter, Finding, Module, Part, Stated
 from .reading import read
 from .report import Row, layer_map, rows, sentences, table
-from .samples import SHIPPED, applied, shipped
-from .scale_audit import READERS, Audit, audit, verdict
-from .spectra import Spectrum, spectra
-from .truncating import truncate
-from .whole import captured, error_at
+from .scale_audit import Audit, Loader, audit, loaders, verdict
+from .singular_values import Cut, difference, plan, spectra, total_error
 
 __all__ = [
-    "READERS", "SHIPPED", "Adapter", "AdapterError", "Audit", "Cut", "Module", "Row",
-    "Spectrum", "applied", "audit", "bake", "captured", "difference", "error_at", "layer_map",
-    "plan", "read", "rows", "save", "sentences", "shipped", "spectra", "table", "total_error",
+    "Adapter", "Audit", "Cut", "FileError", "Finding", "Loader", "Module", "Part", "Row",
+    "Spectrum", "Stated", "audit", "bake", "captured", "difference", "error_at", "layer_map",
+    "loaders", "plan", "read", "rows", "save", "sentences", "spectra", "table", "total_error",
     "truncate", "verdict",
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """Inspect, bake or truncate a LoRA adapter: python -m helpers.adapters COMMAND PATH
 
-inspect   which rank every module uses, and which scale a reader applies
-bake      an rsLoRA adapter's copy that readers of alpha/r scale rightly
+inspect   which rank every module uses, and which scale a loader applies
+bake      an rsLoRA adapter's copy that loaders of alpha/r scale rightly
 truncate  a copy of lower rank, its error stated
 
 PATH is a PEFT folder or one .safetensors file in kohya's or Diffusers' names;
@@ -21,15 +21,12 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from ..tables import Table
+from ..tensorfile import FileError, shown
 from . import report, scale_audit
-from .checkpoints import difference
-from .copies import bake
-from .errors import AdapterError, shown
-from .model import Adapter
-from .planning import Cut, total_error
+from .copies import bake, truncate
+from .modules import Adapter
 from .reading import read
-from .spectra import Progress, spectra
-from .truncating import truncate
+from .singular_values import Cut, Progress, difference, spectra, total_error
 
 
 class _Parser(argparse.ArgumentParser):
@@ -44,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         given.run(given)
-    except (AdapterError, ValueError) as error:
+    except (FileError, ValueError) as error:
         print(f"{given.prog}: {error}", file=sys.stderr)
         return 2
     return 0
@@ -72,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument(
         "--sort", choices=report.SORTS, help="sort the rows, largest first (name: upwards)"
     )
-    baking = command("bake", _bake, "Copy an rsLoRA adapter for readers that know only alpha/r.")
+    baking = command("bake", _bake, "Copy an rsLoRA adapter for loaders that know only alpha/r.")
     baking.add_argument("out", type=Path, metavar="OUT", help="folder to make; must not exist")
     cutting = command("truncate", _truncate, "Copy an adapter at a lower rank.")
     cutting.add_argument("out", type=Path, metavar="OUT", help="what to make; must not exist")
@@ -106,7 +103,7 @@ def _inspect(given: argparse.Namespace) -> None:
                 "modules": [{**asdict(row), "singular_values": values[row.name]} for row in rows],
                 "summary": said,
                 "scales": [asdict(each) for each in audits],
-                "readers": [asdict(each) for each in scale_audit.READERS] if audits else [],
+                "loaders": [asdict(each) for each in scale_audit.loaders()] if audits else [],
                 "ignored": left_out,
                 "notes": notes,
             }
@@ -120,9 +117,9 @@ def _inspect(given: argparse.Namespace) -> None:
         print(f"\n{scale_audit.table(audits)}\n\n{_wrapped(scale_audit.verdict(audits))}")
         if any(each.standard_ratio != 1 for each in audits):
             print("Reported to scale such adapters wrongly, now or before a fix:")
-            for reader in scale_audit.READERS:
-                print(_wrapped(f"- {reader.name}, {reader.date}: {reader.fault}; {reader.state}"))
-                print(f"  {reader.source}")
+            for each in scale_audit.loaders():
+                print(_wrapped(f"- {each.name}, {each.date}: {each.fault}; {each.state}"))
+                print(f"  {each.source}")
 
 
 def _bake(given: argparse.Namespace) -> None:
@@ -152,7 +149,7 @@ def _truncate(given: argparse.Namespace) -> None:
     )
     print(f"\n{_wrapped(said)}")
     if adapter.source == "peft" and len({(cut.rank, cut.alpha) for cut in cuts}) > 1:
-        print(_wrapped("Modules differ in rank or alpha: a reader must heed the patterns."))
+        print(_wrapped("Modules differ in rank or alpha: a loader must heed the patterns."))
 
 
 def _cut_table(cuts: list[Cut]) -> Table:

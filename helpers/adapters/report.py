@@ -1,6 +1,6 @@
 """What the singular values say of each module: rows, a table, two sentences.
 
-Stable rank, effective rank and captured energy are those of `helpers.spectrum`.
+Stable rank, effective rank and captured energy are those of `helpers.lora.spectrum`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 
 from .. import validation
 from ..lora import spectrum
+from ..lora.several import Spectrum
 from ..tables import Table
 from ..validation import Array
-from .spectra import Spectrum
 
 WIDTH = 100
 LEGEND = (
@@ -75,6 +75,14 @@ def rows(spectra: Sequence[Spectrum], sort: str | None = None) -> list[Row]:
     ----------
     sort : one of `SORTS`, or None
         Names are sorted upwards.
+
+    Examples
+    --------
+    >>> from helpers.adapters import spectra
+    >>> from helpers.model import shipped
+    >>> found = rows(spectra(shipped.adapter("people")), sort="share")
+    >>> found[0].rank, 0 < found[-1].share <= found[0].share <= 1
+    (16, True)
     """
     made = [_row(each) for each in spectra]
     if sort is not None:
@@ -101,7 +109,14 @@ def _row(each: Spectrum) -> Row:
 
 
 def table(rows: Sequence[Row], width: int = WIDTH) -> Table:
-    """The rows as a table of at most `width` columns: long names lose their beginning."""
+    """The rows as a table of at most `width` columns: long names lose their beginning.
+
+    Examples
+    --------
+    >>> print(table([Row("m", "linear", 9, 9, 2, 1.0, 2.2, 1.2, 1.9, 2, 2, 0.94)]))
+    module  shape  r  mult.  norm  stable  eff.  90 %  99 %  in use
+    m       9 x 9  2  1      2.2   1.2     1.9   2     2     94 %
+    """
     cells = [
         [
             f"{row.d} x {row.k}", f"{row.rank}", f"{row.multiplier:.4g}", f"{row.norm:.4g}",
@@ -136,7 +151,14 @@ def _beginning(names: Sequence[str]) -> int:
 
 
 def sentences(rows: Sequence[Row]) -> str:
-    """What the rows mean, in two sentences, and what they do not."""
+    """What the rows mean, in two sentences, and what they do not.
+
+    Examples
+    --------
+    >>> said = sentences([Row("m", "linear", 9, 9, 2, 1.0, 2.2, 1.2, 1.9, 2, 2, 0.94)])
+    >>> said[: said.index(",")]
+    'In 1 module of rank 2'
+    """
     alive = [row for row in rows if row.norm > 0]
     if not alive:
         return (
@@ -175,6 +197,14 @@ def layer_map(rows: Sequence[Row], field: str = "effective") -> tuple[list[str],
         ["down_blocks.0", "up_blocks.0"] where there are several.
     modules : list of str, in order of appearance
     values : (layers, modules) array, NaN where there is no such module
+
+    Examples
+    --------
+    >>> from helpers.adapters import spectra
+    >>> from helpers.model import shipped
+    >>> layers, modules, values = layer_map(rows(spectra(shipped.adapter("people"))))
+    >>> layers, len(modules), values.shape
+    (['0', '1', '2'], 6, (3, 6))
     """
     validation.choice("field", field, tuple(name for name in SORTS if name != "name"))
     placed: dict[tuple[tuple[str, int], str], float] = {}

@@ -1,16 +1,19 @@
-"""The scale audit: what an adapter was trained with, and what its readers apply.
+"""The scale audit: what an adapter was trained with, and what its loaders apply.
 
-A reader that knows only alpha/r makes an rsLoRA adapter too weak by sqrt(r).
+A loader that knows only alpha/r makes an rsLoRA adapter too weak by sqrt(r).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 from ..lora import scaling
 from ..tables import Table
-from .model import Adapter
+from ..tensorfile import read_json
+from .modules import Adapter
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Audit:
     trained : float
         The multiplier by the adapter's own rule.
     standard, rslora : float
-        What a reader with alpha/r and one with alpha/sqrt(r) applies.
+        What a loader with alpha/r and one with alpha/sqrt(r) applies.
     standard_ratio, rslora_ratio : float
         The same over `trained`: 1 is right, below 1 is too weak.
     """
@@ -42,11 +45,11 @@ class Audit:
 
 
 @dataclass(frozen=True)
-class Reader:
-    """A tool that applied the wrong scale to rsLoRA adapters, and where that is reported.
+class Loader:
+    """A program that scaled rsLoRA adapters wrongly, and where that is reported.
 
-    `state` is what the source said on 2026-11-25, and the newest release on that day
-    where one is named: look there before relying on it.
+    `date` is that of the report, or of the source as it was read; `state` is what the source
+    said on the day that the file names: look there before relying on it.
     """
 
     name: str
@@ -56,34 +59,29 @@ class Reader:
     source: str
 
 
-_GITHUB = "https://github.com/"
-#: Reports of readers that ignore, or ignored, use_rslora; dates are those of the report.
-READERS = (
-    Reader("SGLang", "applies alpha/r", "open; so does release 0.5.23", "2026-09-23",
-           _GITHUB + "sgl-project/sglang/issues/40835"),
-    Reader("vLLM", "applied alpha/r", "fixed by pull request 6909; right in release 0.33.0",
-           "2024-11-30", _GITHUB + "vllm-project/vllm/issues/10798"),
-    Reader("vLLM, experts of mixture models", "applied alpha/r",
-           "fixed by pull request 55548; right in release 0.33.0", "2026-09-06",
-           _GITHUB + "vllm-project/vllm/issues/55545"),
-    Reader("TensorRT-LLM", "applied alpha/r", "closed as fixed, 2024-07-17", "2024-05-24",
-           _GITHUB + "NVIDIA/TensorRT-LLM/issues/1668"),
-    Reader("ExLlamaV2", "applied alpha/r", "fixed by this pull request, 2024-09-08",
-           "2024-09-07", _GITHUB + "turboderp-org/exllamav2/pull/619"),
-    Reader("LoRAX", "applied alpha/r", "fixed by this pull request, 2024-03-04", "2024-03-04",
-           _GITHUB + "predibase/lorax/pull/299"),
-    Reader("llama.cpp, convert_lora_to_gguf.py", "writes lora_alpha only, no rule and no pattern",
-           "as read at 0b03adaa", "2026-11-23", _GITHUB + "ggml-org/llama.cpp"),
-    Reader("PEFT, add_weighted_adapter", "result too strong by the root of its rank",
-           "pull request 3449 merged; still so in release 0.21.2; 3761 open", "2026-07-17",
-           _GITHUB + "huggingface/peft/issues/3761"),
-    Reader("PEFT, set_scale", "set alpha/r", "closed; right in release 0.21.2", "2025-08-08",
-           _GITHUB + "huggingface/peft/issues/2733"),
-)  # fmt: skip
+@lru_cache(maxsize=1)
+def loaders() -> tuple[Loader, ...]:
+    """Reports of loaders that ignore, or ignored, use_rslora, from helpers/data/loaders.json.
+
+    Examples
+    --------
+    >>> loaders()[0].name, loaders()[0].fault
+    ('SGLang', 'applies alpha/r')
+    """
+    content = read_json(Path(__file__).parents[1] / "data" / "loaders.json")
+    return tuple(Loader(**each) for each in content["reports"])
 
 
 def audit(adapter: Adapter) -> list[Audit]:
-    """The multipliers of an adapter, most frequent first."""
+    """The multipliers of an adapter, most frequent first.
+
+    Examples
+    --------
+    >>> from helpers.model import shipped
+    >>> (one,) = audit(shipped.adapter("people"))
+    >>> one.rule, one.trained, one.standard
+    ('alpha/sqrt(r)', 1.0, 0.25)
+    """
     counts = Counter((each.rank, each.alpha, each.rule) for each in adapter.modules)
     made = []
     for (rank, alpha, rule), count in counts.most_common():
@@ -119,7 +117,14 @@ def table(audits: list[Audit]) -> Table:
 
 
 def verdict(audits: list[Audit]) -> str:
-    """A sentence or two: who reads this adapter wrongly, and what helps."""
+    """A sentence or two: which loaders scale this adapter wrongly, and what helps.
+
+    Examples
+    --------
+    >>> from helpers.model import shipped
+    >>> verdict(audit(shipped.adapter("people")))[:69]
+    'A reader that ignores use_rslora applies 0.25 of the trained multipli'
+    """
     rslora = [each for each in audits if each.rule == scaling.RSLORA]
     weakest = min((each.standard_ratio for each in rslora), default=1.0)
     if not rslora:

@@ -64,7 +64,7 @@ def normalise(answer: Any) -> str:
 
 def crowd_at_most(answer: Any) -> str:
     """Exercise 08-1: the lowest rank at which the adapter "crowd" has an error of at most 0.3."""
-    crowd = adapters.shipped("crowd")
+    crowd = shipped.adapter("crowd")
     if problem := not_a_rank(answer, crowd.modules[0].rank):
         return problem
     rank, spectra = int(np.asarray(answer).item()), adapters.spectra(crowd)

@@ -11,7 +11,7 @@ from matplotlib import colormaps
 from .. import adapters, validation
 from ..adapters import Adapter
 from ..lora.scaling import RSLORA, SCALINGS, STANDARD, reader_ratio
-from ..model import results, shipped
+from ..model import results, shipped, tasks
 from ..model.update import Update
 from ..tables import Table
 from .picture import COLOURS, GREY, LABELS, MARKERS, Picture, listed, ticks
@@ -33,7 +33,6 @@ LISTED = 6
 _WRITTEN = 120
 #: Axes with more names than these leave some out.
 _MOST_MODULES, _MOST_LAYERS = 20, 24
-_TASKS = {"people": "100 new people", "crowd": "400 new people", "style": "a new style"}
 
 
 class AdapterMap(Picture):
@@ -47,7 +46,7 @@ class AdapterMap(Picture):
     has_text = True
 
     def __init__(self, adapter: Adapter | None = None) -> None:
-        self.rows = adapters.rows(adapters.spectra(adapter or adapters.shipped("people")))
+        self.rows = adapters.rows(adapters.spectra(adapter or shipped.adapter("people")))
         self.layers, self.modules, cells = adapters.layer_map(self.rows)
         if not self.layers:
             raise ValueError(
@@ -163,7 +162,7 @@ class AdapterCut(Picture):
     size = (8.8, 3.9)
 
     def __init__(self, adapter: Adapter | None = None) -> None:
-        adapter = adapter or adapters.shipped("people")
+        adapter = adapter or shipped.adapter("people")
         self.spectra = adapters.spectra(adapter)
         self.highest = max(len(each.values) for each in self.spectra)
         self.modules = adapter.modules
@@ -268,7 +267,7 @@ class AdapterBehaviour(Behaviour):
     """What the small model recalls and writes with one of the shipped adapters.
 
     Settings: rank (>= 0), scale (>= 0, over the trained multiplier), person (1 to 25),
-    adapter (one of `adapters.SHIPPED`).
+    adapter (one of `tasks.SHIPPED_ADAPTERS`).
     """
 
     highest: ClassVar[int] = 16
@@ -291,8 +290,8 @@ class AdapterBehaviour(Behaviour):
     def numbers(  # type: ignore[override]
         rank: int = 16, scale: float = 1.0, person: int = 2, adapter: str = "people"
     ) -> dict[str, Any]:
-        given = adapters.shipped(adapter)
-        task = shipped.measured("adapters")["made"][adapter]["trained"]["task"]
+        given = shipped.adapter(adapter)
+        task = tasks.SHIPPED_ADAPTERS[adapter].task.name
         curves = {side: results.adapter(adapter, side) for side in ("ranks", "scales")}
         found = Behaviour.measured_on(task, _parts(adapter), rank, scale, person, curves)
         rule = given.modules[0].rule
@@ -305,22 +304,22 @@ class AdapterBehaviour(Behaviour):
 
     def subject(self, numbers: dict[str, Any]) -> str:
         """What the sentence is about."""
-        name = numbers["adapter"]
+        name, learned = numbers["adapter"], tasks.SHIPPED_ADAPTERS[numbers["adapter"]].label
         wrong = (
             f" (trained with {RSLORA}; an alpha/r reader applies {numbers['ratio']:g} of it)"
             if numbers["rule"] == RSLORA
             else f" (trained with {STANDARD})"
         )
         return (
-            f"Adapter {name}, {_TASKS[name]}{wrong}, at rank {numbers['rank']} and scale "
+            f"Adapter {name}, {learned}{wrong}, at rank {numbers['rank']} and scale "
             f"{numbers['scale']:g}"
         )
 
 
-@lru_cache(maxsize=len(adapters.SHIPPED))
+@lru_cache(maxsize=len(tasks.SHIPPED_ADAPTERS))
 def _parts(name: str) -> Update:
     """Decomposed once: a slider must not wait for 21 decompositions."""
-    return adapters.applied(adapters.shipped(name))
+    return shipped.applied(shipped.adapter(name))
 
 
 def _rank_ticks(highest: int) -> list[float]:

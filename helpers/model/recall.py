@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from .. import adapters, validation
+from .. import validation
 from . import shipped, tasks, world
 from .tasks import Task
 from .transformer import Weights, write
@@ -216,4 +216,4 @@ def with_adapter(name: str, rank: int, scale: float = 1.0, people: int = LIVE_PE
 @lru_cache(maxsize=len(tasks.SHIPPED_ADAPTERS))
 def _adapter_update(name: str) -> Update:
     """Decomposed once: a slider must not wait for 21 decompositions."""
-    return adapters.applied(adapters.shipped(name))
+    return shipped.applied(shipped.adapter(name))

@@ -1,4 +1,4 @@
-"""The small model that ships with the series: its weights, its updates, what was measured.
+"""What ships with the series: a small model, its updates, adapters of it, what was measured.
 
 How they were made: ``experiments/``, and the record in each file of ``helpers/data``.
 """
@@ -15,9 +15,12 @@ from typing import Any
 import numpy as np
 
 from .. import validation
+from ..adapters import Adapter, read
+from ..adapters.peft import CONFIG, WEIGHTS
 from ..lora.truncation import SVD
+from ..tensorfile import open_file
 from ..validation import Array
-from .tasks import TASKS
+from .tasks import SHIPPED_ADAPTERS, TASKS
 from .update import decompose
 
 #: The files of results, and the file that has the sha256 of each. The results have those
@@ -108,6 +111,58 @@ def _parts(task: str, noise: float) -> dict[str, SVD]:
     return decomposed
 
 
+@lru_cache(maxsize=len(SHIPPED_ADAPTERS))
+def adapter(name: str) -> Adapter:
+    """One of the adapters that ship.
+
+    Parameters
+    ----------
+    name : str
+        One of `tasks.SHIPPED_ADAPTERS`.
+
+    Raises
+    ------
+    DataError
+        If its files are missing, or are not those that were recorded.
+
+    Examples
+    --------
+    >>> people = adapter("people")
+    >>> len(people.modules), people.modules[0].multiplier
+    (21, 1.0)
+    """
+    folder = DATA / "adapters" / validation.choice("name", name, tuple(SHIPPED_ADAPTERS))
+    recorded = measured("adapters")["made"].get(name, {}).get("sha256", {})
+    for file in (CONFIG, WEIGHTS):
+        check(folder / file, recorded.get(file))
+    return read(folder)
+
+
+def applied(adapter: Adapter) -> dict[str, SVD]:
+    """The update of every matrix of the small model, decomposed, for `update.apply_update`.
+
+    Raises ValueError if the adapter is one of another model.
+
+    Examples
+    --------
+    >>> parts = applied(adapter("people"))
+    >>> len(parts), parts["embedding"].S.shape
+    (21, (16,))
+    """
+    weights = base()
+    deltas = {module.name: adapter.delta(module) for module in adapter.modules}
+    fits = weights.keys() == deltas.keys() and all(
+        weights[name].shape == delta.shape for name, delta in deltas.items()
+    )
+    if not fits:
+        raise ValueError(
+            "adapter must be one of the small model, with all of its matrices, "
+            f"got {len(deltas)} modules such as {next(iter(deltas))}"
+        )
+    ranks = {module.name: module.rank for module in adapter.modules}
+    return {name: parts.truncated(ranks[name]) for name, parts in decompose(deltas).items()}
+
+
 def spectra() -> dict[str, Array]:
     """Singular values of SmolLM2's full updates, by task and layer."""
     return _tensors("pretrained_spectra", measured("pretrained")["made"].get("spectra", {}))
@@ -123,12 +178,9 @@ def _tensors(name: str, record: dict[str, Any]) -> dict[str, Array]:
     What is read must be what was recorded. The arrays are kept for all who ask, so
     they cannot be written to.
     """
-    # Imported here, so that only who opens the weights waits for it.
-    from ..adapters import files
-
     file = DATA / f"{name}.safetensors"
     check(file, record.get("sha256"))
-    stored = files.open_file(file)
+    stored = open_file(file)
     tensors = {key: stored.read(key).astype(np.float64) for key in sorted(stored.entries)}
     for tensor in tensors.values():
         tensor.setflags(write=False)

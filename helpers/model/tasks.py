@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from ..lora.scaling import RSLORA, STANDARD
 from . import world
 from .world import Person
 
@@ -111,6 +112,9 @@ class KeptAdapter:
     label : str
         What it learned, in a table: "100 new people", "a new style".
     rank : int
+    alpha : float
+    rule : str
+        "alpha/r" or "alpha/sqrt(r)".
     ships : bool
         Whether its files are in `helpers/data/adapters`; the others were only measured.
     """
@@ -119,14 +123,16 @@ class KeptAdapter:
     task: Task
     label: str
     rank: int
+    alpha: float
+    rule: str
     ships: bool = True
 
 
 _KEPT = (
-    KeptAdapter("people", TASKS["100"], "100 new people", 16),
-    KeptAdapter("crowd", TASKS["400"], "400 new people", 16),
-    KeptAdapter("style", TASKS[NEW_STYLE], "a new style", 16),
-    KeptAdapter("wide", TASKS["100"], "100 new people, rank 64", 64, ships=False),
+    KeptAdapter("people", TASKS["100"], "100 new people", 16, 4, RSLORA),
+    KeptAdapter("crowd", TASKS["400"], "400 new people", 16, 4, RSLORA),
+    KeptAdapter("style", TASKS[NEW_STYLE], "a new style", 16, 16, STANDARD),
+    KeptAdapter("wide", TASKS["100"], "100 new people, rank 64", 64, 8, RSLORA, ships=False),
 )
 #: The adapters that were kept, and those of them that ship, by name.
 ADAPTERS = MappingProxyType({adapter.name: adapter for adapter in _KEPT})

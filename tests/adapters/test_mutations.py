@@ -67,7 +67,7 @@ def survives(files, folder, work, out=None):
     try:
         for numbers in work():
             assert np.all(np.isfinite(numbers))
-    except adapters.AdapterError as error:
+    except adapters.FileError as error:
         said = str(error)
         assert said.isprintable(), said
         assert len(said) <= LONGEST, said

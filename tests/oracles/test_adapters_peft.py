@@ -261,7 +261,7 @@ def test_what_peft_saves_beside_the_factors_is_named(tmp_path):
     saved(tmp_path / "dora", use_dora=True, target_modules=["first"], r=2)
     dora = adapters.read(tmp_path / "dora")
     assert set(dora.ignored.values()) == {"DoRA magnitude"}
-    with pytest.raises(adapters.AdapterError, match="DoRA"):
+    with pytest.raises(adapters.FileError, match="DoRA"):
         adapters.truncate(dora, tmp_path / "cut", rank=1)
     saved(tmp_path / "whole", **SETTINGS["modules to save"])
     whole = adapters.read(tmp_path / "whole")
@@ -274,12 +274,12 @@ def test_what_peft_saves_beside_the_factors_is_named(tmp_path):
 def test_patterns_match_as_in_peft(key):
     from peft.utils.other import get_pattern_key
 
-    from helpers.adapters import patterns
+    from helpers.adapters import peft as rules
 
     table = {key: 2, "layers.1.first": 3}
     for name in ("layers.0.second", "layers.1.second", "layers.1.first", "xlayers.1.first"):
         expected = table.get(get_pattern_key(table.keys(), name), 4)
-        assert patterns.find(patterns.compile_all(table, "here"), name, 4) == expected
+        assert rules.find(rules.compile_patterns(table, "here"), name, 4) == expected
 
 
 def test_a_config_that_peft_refuses_is_refused(tmp_path):
@@ -287,7 +287,7 @@ def test_a_config_that_peft_refuses_is_refused(tmp_path):
     saved(tmp_path / "adapter", r=4, lora_alpha=16)
     file = tmp_path / "adapter" / "adapter_config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "r": 5}))
-    with pytest.raises(adapters.AdapterError, match="disagree"):
+    with pytest.raises(adapters.FileError, match="disagree"):
         adapters.read(tmp_path / "adapter")
     with pytest.raises(RuntimeError, match="size mismatch"):
         loaded(tmp_path / "adapter")

@@ -128,7 +128,7 @@ def test_a_baked_copy_merges_to_the_same_bits(folder, tmp_path):
     """4 / sqrt(16) and 16 / 16 are the same number: not even a rounding differs."""
     adapter = adapters.read(folder)
     if not adapter.config["use_rslora"]:
-        with pytest.raises(adapters.AdapterError, match="nothing to bake"):
+        with pytest.raises(adapters.FileError, match="nothing to bake"):
             adapters.bake(adapter, tmp_path / "baked")
         return
     adapters.bake(adapter, tmp_path / "baked")

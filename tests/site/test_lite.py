@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 import nbformat
 import pytest
 
-from helpers import environment
-from helpers.tables import Table
 from tools.site import served
 from tools.site.served import lab
 
@@ -86,24 +84,9 @@ def it_prints_what_is_stored(opened: Opened) -> None:
     differing = [
         (cell.source, said(cell.outputs), said(ran["outputs"]))
         for cell, ran in zip(code, opened.cells)
-        if said(cell.outputs) != said(ran["outputs"]) and not only_the_library(cell, ran)
+        if said(cell.outputs) != said(ran["outputs"])
     ]
     assert differing == []
-
-
-def only_the_library(stored: Any, ran: dict[str, Any]) -> bool:
-    """Whether it is the table of packages, and the one that these Pyodide files lack is told.
-
-    They come without safetensors, which a published site has.
-    """
-    rows = [
-        (name, f"{lowest} or newer", environment.INSTEAD.get(name, "ok"))
-        for name, lowest in environment.NEEDED.items()
-    ]
-    table = Table(("package", "needed", "here"), rows)
-    return stored.source.endswith("environment.check()") and said(ran["outputs"]) == [
-        {"text/html": table._repr_html_(), "text/plain": repr(table)}
-    ]
 
 
 def pictures_are_drawn(opened: Opened) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers import adapters
-from helpers.adapters.output import write_safetensors
+from helpers.tensorfile import write_safetensors
 
 from .report import arguments, save, table
 

@@ -25,7 +25,7 @@ INSIDE = "open_webui/frontend/pyodide/"
 LOCK = "pyodide-lock.json"
 CORE = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip")
 #: What the kernel and the notebooks ask for; what these need in turn is added.
-ROOTS = ("micropip", "ipython", "jedi", "numpy", "matplotlib", "pillow", "safetensors")
+ROOTS = ("micropip", "ipython", "jedi", "numpy", "matplotlib", "pillow")
 
 
 class CannotBeHad(RuntimeError):

@@ -2,20 +2,19 @@
 
 A file is an 8-byte little-endian length, a JSON object of that length, and the
 bytes of the tensors (the format's own description, huggingface/safetensors).
-The library accepts a name that occurs twice and takes the last; here that is
-an error, as are names that would draw on a terminal.
+Their own library takes the last of two entries with one name; here that is an
+error, as are names that would draw on a terminal.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from .errors import AdapterError, shown
 
 #: Bytes per element of the types that the format knows.
 SIZES = {
@@ -25,7 +24,7 @@ SIZES = {
 
 #: A JSON document above this is refused unread: a header of 80 000 tensors is smaller.
 MOST_BYTES = 10_000_000
-#: A config or header is nested five deep at most; whoever prints or writes one recurses.
+#: Configs and headers are nested five deep. What prints or writes JSON calls itself at each level.
 MOST_NESTED = 100
 LONGEST_NAME = 300
 #: What a download that went wrong begins with, and what it is.
@@ -35,6 +34,24 @@ _NO_WEIGHTS = {
     b"<html": "a web page and not a safetensors file: download the file itself",
 }
 MOST_AXES = 8
+
+
+class FileError(ValueError):
+    """A file or folder cannot be read as what it should be, or cannot be written.
+
+    The message is one line: what is wrong, where, and what is allowed.
+    """
+
+
+def shown(value: object, most: int = 80) -> str:
+    """A short form of `value` on one line, without control characters; of a path, its end."""
+    is_text = isinstance(value, (str, Path, Exception))
+    text = "".join(
+        each if each.isprintable() else "?" for each in (str(value) if is_text else repr(value))
+    )
+    if len(text) <= most:
+        return text
+    return "..." + text[3 - most :] if isinstance(value, Path) else text[: most - 3] + "..."
 
 
 @dataclass(frozen=True)
@@ -62,11 +79,11 @@ def parse_json(text: bytes, where: str) -> dict[str, Any]:
         made = dict(pairs)
         if len(made) < len(pairs):
             twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
-            raise AdapterError(f"{where} has the name {shown(twice)} twice")
+            raise FileError(f"{where} has the name {shown(twice)} twice")
         return made
 
     def refuse(constant: str) -> None:
-        raise AdapterError(f"{where} holds {shown(constant)}: only finite numbers are allowed")
+        raise FileError(f"{where} holds {shown(constant)}: only finite numbers are allowed")
 
     def finite(number: str) -> float:
         # 1e400 is valid JSON, and infinity to Python.
@@ -80,14 +97,14 @@ def parse_json(text: bytes, where: str) -> dict[str, Any]:
             text.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse,
             parse_float=finite,
         )  # fmt: skip
-    except AdapterError:
+    except FileError:
         raise
     except (ValueError, RecursionError) as error:
-        raise AdapterError(f"{where} is not valid JSON ({shown(error)})") from None
+        raise FileError(f"{where} is not valid JSON ({shown(error)})") from None
     if not isinstance(made, dict):
-        raise AdapterError(f"{where} must be a JSON object, got {type(made).__name__}")
+        raise FileError(f"{where} must be a JSON object, got {type(made).__name__}")
     if _deeper(made, MOST_NESTED):
-        raise AdapterError(f"{where} is nested more than {MOST_NESTED} deep")
+        raise FileError(f"{where} is nested more than {MOST_NESTED} deep")
     return made
 
 
@@ -104,10 +121,26 @@ def _deeper(value: dict[str, Any], most: int) -> bool:
     return bool(level)
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file of at most 10 MB."""
+    where = shown(path)
+    if path.exists() and not path.is_file():
+        raise FileError(f"{where} must be a file")
+    try:
+        with path.open("rb") as file:
+            # As much as there is, and one byte more: `read` reserves what it is asked for.
+            content = file.read(min(os.fstat(file.fileno()).st_size, MOST_BYTES) + 1)
+    except OSError as error:
+        raise FileError(f"{where} cannot be read ({error.strerror})") from None
+    if len(content) > MOST_BYTES:
+        raise FileError(f"{where} has more than the {MOST_BYTES} bytes that are allowed")
+    return parse_json(content, where)
+
+
 def check_name(name: str, where: str) -> str:
     """Return a name of a tensor or module if it is short and printable."""
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        raise AdapterError(
+        raise FileError(
             f"{where} has a name of {len(name)} characters, {shown(name, 40)!r}: names must be "
             f"printable, with 1 to {LONGEST_NAME} characters"
         )
@@ -119,7 +152,7 @@ def read_header(path: Path) -> Header:
 
     Raises
     ------
-    AdapterError
+    FileError
         If the file cannot be opened, is cut short, or its header is not valid:
         wrong lengths, unknown types, duplicate or unprintable names, offsets
         that overlap or leave a gap.
@@ -131,35 +164,33 @@ def read_header(path: Path) -> Header:
             first = file.read(8)
             for beginning, what in _NO_WEIGHTS.items():
                 if first.lower().startswith(beginning):
-                    raise AdapterError(f"{where} is {what}")
+                    raise FileError(f"{where} is {what}")
             length = int.from_bytes(first, "little")
             if size < 8 or length > size - 8:
-                raise AdapterError(
+                raise FileError(
                     f"{where} is cut short: its header says {length} bytes, the file has {size}"
                 )
             if length > MOST_BYTES:
-                raise AdapterError(
+                raise FileError(
                     f"{where} has a header of {length} bytes, at most {MOST_BYTES} are allowed"
                 )
             raw = parse_json(file.read(length), f"the header of {where}")
     except OSError as error:
-        raise AdapterError(f"{where} cannot be read ({error.strerror})") from None
+        raise FileError(f"{where} cannot be read ({error.strerror})") from None
     metadata = raw.pop("__metadata__", None) or {}
-    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
-        raise AdapterError(f"{where} has metadata that is not text to text")
+    if not isinstance(metadata, dict) or not all(map(_is_text, [*metadata, *metadata.values()])):
+        raise FileError(f"{where} has metadata that is not text to text")
     entries = [(check_name(name, where), _entry(name, raw[name], where)) for name in raw]
     entries.sort(key=lambda item: (item[1].begin, item[1].end))
     expected = 0
     for name, entry in entries:
         if entry.begin != expected:
-            raise AdapterError(
+            raise FileError(
                 f"{where}: tensor {name} starts at byte {entry.begin}, {expected} was expected"
             )
         expected = entry.end
     if expected != size - 8 - length:
-        raise AdapterError(
-            f"{where} must hold {expected} bytes of tensors, got {size - 8 - length}"
-        )
+        raise FileError(f"{where} must hold {expected} bytes of tensors, got {size - 8 - length}")
     start = 8 + length
     placed = {
         name: Entry(entry.dtype, entry.shape, start + entry.begin, start + entry.end)
@@ -168,22 +199,33 @@ def read_header(path: Path) -> Header:
     return Header(placed, metadata)
 
 
+def _is_text(value: Any) -> bool:
+    """Whether the value is a string of whole characters: JSON can write half of one, \\ud800."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _entry(name: str, raw: Any, where: str) -> Entry:
     fields = raw if isinstance(raw, dict) else {}
     dtype = fields.get("dtype")
     shape, offsets = (_counts(fields.get(key)) for key in ("shape", "data_offsets"))
     if not isinstance(dtype, str) or dtype not in SIZES:
-        raise AdapterError(
+        raise FileError(
             f"{where}: tensor {name} has the unknown type {shown(dtype)}; known: {', '.join(SIZES)}"
         )
     if shape is None or len(shape) > MOST_AXES or offsets is None or len(offsets) != 2:
-        raise AdapterError(
+        raise FileError(
             f"{where}: tensor {name} must have a shape and two data_offsets of whole numbers, "
             f"got {shown(raw)}"
         )
     needed = math.prod(shape) * SIZES[dtype]
     if offsets[1] - offsets[0] != needed:
-        raise AdapterError(
+        raise FileError(
             f"{where}: tensor {name} of type {dtype} and shape {shape} must have {needed} bytes, "
             f"got {offsets[1] - offsets[0]}"
         )

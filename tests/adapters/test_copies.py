@@ -1,18 +1,14 @@
 """Baked and truncated copies: same multiplier, stated error, nothing overwritten, nothing left."""
 
 import json
-import os
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
 from helpers import adapters
-from helpers.adapters import output
-from helpers.adapters.files import open_file
+from helpers.tensorfile import new
 from tests.support.adapters import (
     MODULES,
-    as_stored,
     draw,
     factors,
     file_bytes,
@@ -70,7 +66,7 @@ def test_nothing_to_bake(tmp_path):
         kohya_file(tmp_path / "k.safetensors", {"x": (draw(1, 2, 3), draw(2, 4, 2))}, {"x": 1})
     )
     for adapter, word in ((standard, "use_rslora off"), (single, "only PEFT folders")):
-        with pytest.raises(adapters.AdapterError, match=word):
+        with pytest.raises(adapters.FileError, match=word):
             adapters.bake(adapter, tmp_path / "b")
     assert not (tmp_path / "b").exists()
 
@@ -123,7 +119,8 @@ def test_the_library_reads_what_is_written(tmp_path):
     extra = {"base_model.model.head.bias": (draw(9, 3), "F32")}
     folder = peft_folder(tmp_path / "a", dtype="F16", extra=extra)
     adapters.truncate(adapters.read(folder), tmp_path / "b", rank=1)
-    made = load_file(tmp_path / "b" / "adapter_model.safetensors")
+    library = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed")
+    made = library.load_file(tmp_path / "b" / "adapter_model.safetensors")
     assert len(made) == 2 * len(MODULES) + 1
     np.testing.assert_array_equal(made["base_model.model.head.bias"], draw(9, 3).astype(np.float32))
     for entry in adapters.read(tmp_path / "b").tensors.entries.values():
@@ -190,15 +187,6 @@ def test_what_cannot_be_truncated(tmp_path):
     assert tree(tmp_path) == before
 
 
-def test_files_can_be_written_where_there_are_no_links(tmp_path, monkeypatch):
-    """Python in a browser has no os.link."""
-    monkeypatch.delattr(output.os, "link")
-    with output.new(tmp_path / "made") as draft:
-        draft.write_text("content")
-    assert (tmp_path / "made").read_text() == "content"
-    assert [path.name for path in tmp_path.iterdir()] == ["made"]
-
-
 @pytest.mark.parametrize("kind", ["file", "empty folder", "folder", "dangling link"])
 def test_nothing_is_overwritten(tmp_path, kind):
     adapter = adapters.read(peft_folder(tmp_path / "a", use_rslora=True))
@@ -220,27 +208,9 @@ def test_nothing_is_overwritten(tmp_path, kind):
         lambda: adapters.truncate(adapter, out, rank=1),
         lambda: adapters.truncate(single, out, rank=1),
     ):
-        with pytest.raises(adapters.AdapterError, match="exists already"):
+        with pytest.raises(adapters.FileError, match="exists already"):
             attempt()
     assert tree(tmp_path) == before
-
-
-def test_what_comes_up_while_writing_is_not_overwritten(tmp_path):
-    out = tmp_path / "out"
-    with pytest.raises(adapters.AdapterError, match="cannot be written"), output.new(out) as draft:
-        draft.write_text("ours")
-        out.write_text("theirs")
-    with pytest.raises(adapters.AdapterError, match="exists already"), output.new(out):
-        raise AssertionError("not reached")
-    assert tree(tmp_path) == {"out": b"theirs"}
-    other = tmp_path / "other"
-    with pytest.raises(adapters.AdapterError, match="cannot be written"):
-        with output.new(other) as draft:
-            draft.mkdir()
-            other.mkdir()
-            (other / "theirs").write_text("theirs")
-    assert tree(other) == {"theirs": b"theirs"}
-    assert sorted(os.listdir(tmp_path)) == ["other", "out"]
 
 
 def test_an_error_half_way_leaves_nothing(tmp_path):
@@ -249,48 +219,14 @@ def test_an_error_half_way_leaves_nothing(tmp_path):
     made["vision.conv"][0][0, 0, 0, 0] = np.inf
     adapter = adapters.read(peft_folder(tmp_path / "a", made, use_rslora=True))
     before = tree(tmp_path)
-    with pytest.raises(adapters.AdapterError, match=r"vision\.conv.*got 1 that are NaN or inf"):
+    with pytest.raises(adapters.FileError, match=r"vision\.conv.*got 1 that are NaN or inf"):
         adapters.truncate(adapter, tmp_path / "out", rank=1)
-    with pytest.raises(RuntimeError), output.new(tmp_path / "out") as draft:
+    with pytest.raises(RuntimeError), new(tmp_path / "out") as draft:
         draft.mkdir()
         (draft / "half").write_text("half")
         raise RuntimeError
-    with pytest.raises(adapters.AdapterError, match="does not exist"):
+    with pytest.raises(adapters.FileError, match="does not exist"):
         adapters.bake(adapter, tmp_path / "no" / "out")
-    assert tree(tmp_path) == before
-
-
-def test_bfloat16_rounds_to_nearest_even():
-    values = np.array([1, 1 + 2**-8, 1 + 3 * 2**-8, 1 + 2**-8 + 2**-20, -3.3e38, 1e-40, 0, -0.0])
-    found = np.frombuffer(output.encode(values, "BF16", "x"), "<u2")
-    assert list(found[:4]) == [0x3F80, 0x3F80, 0x3F82, 0x3F81]
-    wide = (found.astype(np.uint32) << 16).view(np.float32)
-    np.testing.assert_allclose(wide, values, rtol=2**-8, atol=1e-40)
-    exact = as_stored(draw(1, 50), "BF16")
-    again = np.frombuffer(output.encode(exact, "BF16", "x"), "<u2").astype(np.uint32) << 16
-    np.testing.assert_array_equal(again.view(np.float32), exact)
-
-
-@pytest.mark.parametrize("dtype, value", [("F16", 7e4), ("BF16", 3.4e38), ("F32", 1e39)])
-def test_what_does_not_fit_a_type(dtype, value):
-    with pytest.raises(adapters.AdapterError, match=f"x: an entry is too large for type {dtype}"):
-        output.encode(np.array([value]), dtype, "x")
-
-
-@pytest.mark.parametrize("dtype", ["F16", "BF16", "F32", "F64"])
-def test_saved_arrays_come_back(tmp_path, dtype):
-    arrays = {"w": draw(1, 4, 3), "deep.name": draw(2, 2, 2, 2)}
-    adapters.save(tmp_path / "new.safetensors", arrays, dtype)
-    tensors = open_file(tmp_path / "new.safetensors")
-    for name, array in arrays.items():
-        np.testing.assert_allclose(tensors.read(name), array, rtol=EPSILON[dtype])
-    before = tree(tmp_path)
-    with pytest.raises(adapters.AdapterError, match="exists already"):
-        adapters.save(tmp_path / "new.safetensors", arrays)
-    with pytest.raises(adapters.AdapterError, match="w: an entry is too large for type F16"):
-        adapters.save(tmp_path / "large.safetensors", {"w": np.array([1e6])}, "F16")
-    with pytest.raises(ValueError, match=r"dtype must be one of 'F16', .* got 'I8'"):
-        adapters.save(tmp_path / "other.safetensors", arrays, "I8")
     assert tree(tmp_path) == before
 
 

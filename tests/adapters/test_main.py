@@ -68,7 +68,7 @@ def test_inspect_as_json(folder, capsys):
         assert row["multiplier"] == each.multiplier
     assert said["source"] == "peft"
     assert {each["trained"] for each in said["scales"]} == {12 / 3**0.5, 12 / 2**0.5}
-    assert len(said["readers"]) == len(adapters.READERS)
+    assert len(said["loaders"]) == len(adapters.loaders())
 
 
 def test_inspect_two_checkpoints(tmp_path, capsys):

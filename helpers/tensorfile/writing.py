@@ -14,9 +14,8 @@ import numpy as np
 
 from .. import validation
 from ..validation import Array
-from .errors import AdapterError, shown
-from .files import FLOATS
-from .header import SIZES
+from .header import SIZES, FileError, shown
+from .tensors import FLOATS
 
 #: A tensor's type and shape, as in the header.
 Kind = tuple[str, tuple[int, ...]]
@@ -29,13 +28,13 @@ def new(path: Path) -> Iterator[Path]:
     Whether a file or a folder is made there is up to the caller. On an error
     nothing is left behind.
 
-    Raises AdapterError if `path` exists, or its folder does not.
+    Raises FileError if `path` exists, or its folder does not.
     """
     where = shown(path)
     if os.path.lexists(path):
-        raise AdapterError(f"{where} exists already: nothing is ever overwritten")
+        raise FileError(f"{where} exists already: nothing is ever overwritten")
     if not path.parent.is_dir():
-        raise AdapterError(f"the folder {shown(path.parent)} does not exist")
+        raise FileError(f"the folder {shown(path.parent)} does not exist")
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         yield draft
@@ -45,7 +44,7 @@ def new(path: Path) -> Iterator[Path]:
         else:
             _move_file(draft, path)
     except OSError as error:
-        raise AdapterError(f"{where} cannot be written ({error.strerror or error})") from None
+        raise FileError(f"{where} cannot be written ({error.strerror or error})") from None
     finally:
         if draft.is_dir():
             shutil.rmtree(draft, ignore_errors=True)
@@ -67,7 +66,10 @@ def _move_file(draft: Path, path: Path) -> None:
 
 
 def write_safetensors(
-    path: Path, kinds: Mapping[str, Kind], contents: Iterable[bytes], metadata: Mapping[str, str]
+    path: Path,
+    kinds: Mapping[str, Kind],
+    contents: Iterable[bytes | bytearray],
+    metadata: Mapping[str, str],
 ) -> None:
     """Write a safetensors file: the header from `kinds`, then `contents` in the same order.
 
@@ -102,8 +104,18 @@ def save(path: str | Path, tensors: Mapping[str, Array], dtype: str = "F32") -> 
 
     Raises
     ------
-    AdapterError
+    FileError
         If `path` exists, or an entry is too large for the type.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from helpers.tensorfile import open_file
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "new.safetensors")
+    ...     save(file, {"w": np.eye(2)}, "F16")
+    ...     print(open_file(file).entries["w"].shape)
+    (2, 2)
     """
     validation.choice("dtype", dtype, tuple(FLOATS))
     kinds = {name: (dtype, np.shape(array)) for name, array in tensors.items()}
@@ -115,7 +127,7 @@ def save(path: str | Path, tensors: Mapping[str, Array], dtype: str = "F32") -> 
 def encode(array: Array, dtype: str, name: str) -> bytes:
     """The bytes of an array in one of the float types, rounded to nearest even.
 
-    Raises AdapterError if an entry is too large for the type.
+    Raises FileError if an entry is too large for the type.
     """
     with np.errstate(over="ignore"):
         if dtype == "BF16":
@@ -126,5 +138,5 @@ def encode(array: Array, dtype: str, name: str) -> bytes:
             coded = array.astype({"F16": "<f2", "F32": "<f4", "F64": "<f8"}[dtype])
             fits = np.all(np.isfinite(coded))
     if not fits:
-        raise AdapterError(f"tensor {name}: an entry is too large for type {dtype}")
+        raise FileError(f"tensor {name}: an entry is too large for type {dtype}")
     return coded.tobytes()

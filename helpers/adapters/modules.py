@@ -1,0 +1,220 @@
+"""An adapter as the rest of the package sees it, whatever file it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..lora import scaling
+from ..tensorfile import FileError, Tensors
+from ..validation import Array
+
+LINEAR = "linear"
+EMBEDDING = "embedding"
+#: Alphas below this, or above its inverse, are taken for damage; no arithmetic overflows within.
+LEAST_ALPHA = 1e-30
+
+#: What a module's update is made of; `Module.parts` has these roles.
+PAIR = "pair"  # B A
+
+
+@dataclass(frozen=True)
+class Part:
+    """Where one factor of a module lies.
+
+    Parameters
+    ----------
+    key : str
+        The tensor's name.
+    index : tuple
+        What of the tensor belongs to the module, as NumPy's index; () for all of it.
+    transposed : bool
+        Whether it lies there transposed.
+    """
+
+    key: str
+    index: tuple[Any, ...] = ()
+    transposed: bool = False
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What one place says of a module's scale.
+
+    Parameters
+    ----------
+    place : str
+        Such as "adapter_config.json", "the tensor x.alpha" or "no place: alpha is the rank".
+    alpha : float
+    rule : str
+        "alpha/r" or "alpha/sqrt(r)".
+    rank : int
+        The r that the rule divides by.
+    """
+
+    place: str
+    alpha: float
+    rule: str
+    rank: int
+
+    @property
+    def scale(self) -> float:
+        """The s that follows."""
+        return float(scaling.scale(self.alpha, self.rank, self.rule))
+
+
+@dataclass(frozen=True)
+class Module:
+    """One adapted module: for a pair its update is s B A, with B (d x r) and A (r x k).
+
+    Parameters
+    ----------
+    name : str
+        As in the base model.
+    kind : str
+        "linear", "embedding", or "conv1d" to "conv3d".
+    shape : (int, int)
+        (d, k) of B A. A convolution's k is inputs x kernel; an embedding's B A is
+        (dimension, tokens), the transpose of its weight.
+    rank : int
+        r, the rows of A.
+    alpha : float
+    rule : str
+        "alpha/r" or "alpha/sqrt(r)".
+    parts : dict of str to Part
+        Where the factors lie, by their role: "A" and "B" for a pair.
+    dtype : str
+        The type of A in the file.
+    kernel : tuple of int
+        A convolution's (inputs, height, width), empty otherwise.
+    transposed : bool
+        Whether the base weight is stored as (inputs, outputs): `fan_in_fan_out`.
+    form : str
+        What the update is made of: `PAIR`.
+    stated : tuple of Stated
+        Every place that states the scale; the first is the one that `alpha` and `rule` follow.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, int]
+    rank: int
+    alpha: float
+    rule: str
+    parts: Mapping[str, Part]
+    dtype: str
+    kernel: tuple[int, ...] = ()
+    transposed: bool = False
+    form: str = PAIR
+    stated: tuple[Stated, ...] = ()
+
+    @property
+    def multiplier(self) -> float:
+        """The scale s that the adapter was trained with."""
+        return float(scaling.scale(self.alpha, self.rank, self.rule))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that whoever uses the adapter should know.
+
+    Parameters
+    ----------
+    kind : str
+        A short name, such as "left out" or "base changed".
+    text : str
+        One or two sentences.
+    names : tuple of str
+        The tensors or modules that it is about; none where it is about all.
+    """
+
+    kind: str
+    text: str
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """The modules of an adapter, and what else its files hold.
+
+    Parameters
+    ----------
+    path : Path
+    source : str
+        "peft", "kohya" or "diffusers".
+    modules : tuple of Module
+        In the order of the file.
+    tensors : Tensors
+        Where the factors are read from, when they are needed.
+    config : dict
+        adapter_config.json, or the metadata of a single file.
+    ignored : dict of str to str
+        Tensors that are no factor, and what they are. None of them is in a spectrum.
+    findings : tuple of Finding
+        About the ignored tensors and the settings.
+    """
+
+    path: Path
+    source: str
+    modules: tuple[Module, ...]
+    tensors: Tensors
+    config: Mapping[str, Any]
+    ignored: Mapping[str, str]
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The findings as sentences."""
+        return tuple(each.text for each in self.findings)
+
+    def part(self, module: Module, role: str) -> Array:
+        """One factor as it lies in the file, in its precision; FileError for NaN or infinity."""
+        part = module.parts[role]
+        array = self.tensors.read(part.key)[part.index]
+        return array.T if part.transposed else array
+
+    def factors(self, module: Module) -> tuple[Array, Array]:
+        """B (d x r) and A (r x k) as they lie in the file, in its precision.
+
+        Raises FileError if they hold NaN or infinity.
+
+        Examples
+        --------
+        >>> from helpers.model import shipped
+        >>> people = shipped.adapter("people")
+        >>> B, A = people.factors(people.modules[0])
+        >>> B.shape, A.shape
+        ((128, 16), (16, 466))
+        """
+        A, B = self.part(module, "A"), self.part(module, "B")
+        return B.reshape(module.shape[0], module.rank), A.reshape(module.rank, module.shape[1])
+
+    def delta(self, module: Module) -> Array:
+        """The update in float64 and in the layout of the base weight: s B A.
+
+        For checks: it forms the whole matrix, which a spectrum never needs.
+
+        Examples
+        --------
+        >>> from helpers.model import shipped
+        >>> people = shipped.adapter("people")
+        >>> people.delta(people.modules[0]).shape  # of the embedding: tokens x dimension
+        (466, 128)
+        """
+        B, A = (factor.astype(np.float64) for factor in self.factors(module))
+        product = module.multiplier * (B @ A)
+        if module.kernel:
+            return product.reshape(module.shape[0], *module.kernel)
+        return product.T if module.transposed or module.kind == EMBEDDING else product
+
+
+def check_alpha(alpha: float, where: str) -> None:
+    """Raise FileError if an alpha, read or to be written, is out of range."""
+    if not LEAST_ALPHA <= alpha <= 1 / LEAST_ALPHA:
+        raise FileError(
+            f"{where}: alpha must be between {LEAST_ALPHA} and {1 / LEAST_ALPHA:g}, got {alpha:g}"
+        )
