@@ -9,7 +9,7 @@ from pathlib import Path
 from .tables import Table
 
 #: Lowest versions that the tests run with; requirements.txt says the same.
-NEEDED = {"numpy": "1.26", "matplotlib": "3.8", "ipywidgets": "7.7.1", "pillow": "10.0"}  # fmt: skip
+NEEDED = {"numpy": "1.26", "matplotlib": "3.8", "ipywidgets": "7.7.1", "pillow": "10.0"}
 
 
 def _numbers(text: str) -> tuple[int, ...]:
