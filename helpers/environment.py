@@ -44,6 +44,11 @@ def check() -> Table:
 
     ipywidgets is here only together with the scripts that show sliders in JupyterLab. The table
     names no version that is installed, so that it is the same on every machine that will do.
+
+    Examples
+    --------
+    >>> check().headings
+    ('package', 'needed', 'here')
     """
     rows = []
     for name, lowest in NEEDED.items():

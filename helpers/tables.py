@@ -1,4 +1,4 @@
-"""Small tables that read well in a notebook, in a terminal and in a diff."""
+"""Small tables, legible in a notebook, in a terminal and in a diff."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ class Table:
     """Rows under headings; cells are shown as they are given.
 
     Raises ValueError if a row is not as long as the headings.
+
+    Examples
+    --------
+    >>> Table(("rank", "error"), [(1, "0.60"), (16, "0.05")])
+    rank  error
+    1     0.60
+    16    0.05
     """
 
     headings: Sequence[str]
@@ -53,7 +60,7 @@ class Table:
         # An empty corner heads nothing.
         head = line(
             self.headings,
-            [("th", ' scope="col"') if each else ("td", "") for each in self.headings],
+            [("th", ' scope="col"') if heading else ("td", "") for heading in self.headings],
         )
         tags = [("th", ' scope="row"')] + [("td", "")] * (columns - 1)
         body = "\n".join(line(cells, tags) for cells in self._cells())

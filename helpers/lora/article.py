@@ -21,7 +21,6 @@ from .truncation import scaled_error
 ALPHA = updates.ARTICLE_ALPHA
 ERROR_RANKS = (2, 4, 8, 16, 32, 48)
 SCALE_RANKS = (1, 4, 8, 16, 32, 64)
-ENERGY_RANKS = (2, 4, 8, 16, 32)
 
 #: The documents that state the claims.
 ARTICLE, WRITE_UP_A, WRITE_UP_B = "article", "write-up A", "write-up B"
@@ -151,7 +150,16 @@ class Finding:
 
 
 def audit() -> list[Finding]:
-    """Set every claim beside what the construction gives, and judge it."""
+    """Set every claim beside what the construction gives, and judge it.
+
+    Examples
+    --------
+    >>> findings = audit()
+    >>> findings[0].claim.text
+    'style: rank 4 captures over 99 % of the energy'
+    >>> findings[0].verdict, findings[0].measured
+    ('reproduces', (99.2,))
+    """
     return [_judge(claim) for claim in CLAIMS]
 
 
@@ -184,7 +192,7 @@ def _first_ten(claim: Claim) -> set[float]:
 
 
 def _among_the_first_ten(claim: Claim) -> tuple[str, str]:
-    """Do reported singular values at least occur, in places further on?"""
+    """Whether the reported singular values occur at other positions among the first ten."""
     ten = _first_ten(claim)
     if set(claim.values) <= ten:
         return HALF, "all of them occur among the first ten, but not in these places"

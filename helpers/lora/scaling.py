@@ -39,6 +39,13 @@ def scale(alpha: ArrayLike, rank: ArrayLike, scaling: str = STANDARD) -> Array:
     ------
     ValueError
         If alpha <= 0, rank < 1, or the scaling is unknown.
+
+    Examples
+    --------
+    >>> float(scale(16, 64)), float(scale(16, 64, RSLORA))
+    (0.25, 2.0)
+    >>> scale(16, [1, 4, 16]).tolist()
+    [16.0, 4.0, 1.0]
     """
     validation.choice("scaling", scaling, SCALINGS)
     alpha = validation.positive_array("alpha", alpha)
@@ -50,6 +57,11 @@ def alpha_for_scale(multiplier: ArrayLike, rank: ArrayLike, scaling: str = STAND
     """The alpha that gives the multiplier s at this rank: s r or s sqrt(r).
 
     The inverse of `scale`; same shapes and errors.
+
+    Examples
+    --------
+    >>> float(alpha_for_scale(2.0, 64, STANDARD)), float(alpha_for_scale(2.0, 64, RSLORA))
+    (128.0, 16.0)
     """
     validation.choice("scaling", scaling, SCALINGS)
     multiplier = validation.positive_array("multiplier", multiplier)
@@ -69,6 +81,11 @@ def equivalent_alpha(
     At one rank, from alpha/r to alpha/sqrt(r): alpha / sqrt(r). From
     alpha/sqrt(r) to alpha/r (baking an rsLoRA adapter for a reader that knows
     only alpha/r): alpha sqrt(r). Arguments as for `scale`.
+
+    Examples
+    --------
+    >>> float(equivalent_alpha(16, 64, RSLORA, 64, STANDARD))
+    128.0
     """
     multiplier = scale(alpha, rank, scaling)
     validation.choice("new_scaling", new_scaling, SCALINGS)
@@ -77,7 +94,13 @@ def equivalent_alpha(
 
 
 def rank_at_scale_one(alpha: ArrayLike, scaling: str = STANDARD) -> Array:
-    """The rank, not rounded, at which the multiplier is 1: alpha or alpha^2."""
+    """The rank, not rounded, at which the multiplier is 1: alpha or alpha^2.
+
+    Examples
+    --------
+    >>> float(rank_at_scale_one(16)), float(rank_at_scale_one(16, RSLORA))
+    (16.0, 256.0)
+    """
     validation.choice("scaling", scaling, SCALINGS)
     alpha = validation.positive_array("alpha", alpha)
     return np.asarray(alpha ** (1 / _POWER[scaling]))
@@ -88,6 +111,11 @@ def reader_ratio(rank: ArrayLike, trained: str, reader: str) -> Array:
 
     1 where they agree; 1 / sqrt(r) for an rsLoRA adapter read with alpha/r;
     sqrt(r) the other way round. alpha cancels.
+
+    Examples
+    --------
+    >>> float(reader_ratio(64, trained=RSLORA, reader=STANDARD))
+    0.125
     """
     validation.choice("trained", trained, SCALINGS)
     validation.choice("reader", reader, SCALINGS)

@@ -18,12 +18,23 @@ def captured_energy(singular_values: ArrayLike) -> Array:
     """Share of the sum of squared singular values in the first r, for r = 1 ... n.
 
     Returns an (n,) array; entry r - 1 belongs to rank r.
+
+    Examples
+    --------
+    >>> captured_energy([2.0, 1.0, 1.0]).round(3).tolist()
+    [0.667, 0.833, 1.0]
     """
     return energy_split(singular_values)[0]
 
 
 def truncation_error(singular_values: ArrayLike) -> Array:
-    """Best relative Frobenius error at rank r, sqrt(1 - E_r), for r = 1 ... n."""
+    """Best relative Frobenius error at rank r, sqrt(1 - E_r), for r = 1 ... n.
+
+    Examples
+    --------
+    >>> truncation_error([4.0, 3.0]).round(3).tolist()
+    [0.6, 0.0]
+    """
     return np.sqrt(energy_split(singular_values)[1])
 
 
@@ -31,6 +42,11 @@ def stable_rank(singular_values: ArrayLike) -> float:
     """||M||_F^2 / sigma_1^2 (Rudelson and Vershynin 2007, arXiv:math/0503442).
 
     Between 1 and n; ruled by the largest singular value.
+
+    Examples
+    --------
+    >>> stable_rank([2.0, 1.0, 1.0])
+    1.5
     """
     values = validation.singular_values("singular_values", singular_values)
     return float(np.sum((values / values[0]) ** 2))
@@ -41,6 +57,11 @@ def effective_rank(singular_values: ArrayLike) -> float:
 
     Between 1 and n. It uses sigma, not sigma squared, so a broad floor of noise
     raises it.
+
+    Examples
+    --------
+    >>> f"{effective_rank([1.0, 1.0, 1.0, 0.0]):.3f}", f"{effective_rank([2.0, 1.0, 1.0]):.3f}"
+    ('3.000', '2.828')
     """
     values = validation.singular_values("singular_values", singular_values)
     p = values[values > 0] / values.sum()
@@ -48,7 +69,13 @@ def effective_rank(singular_values: ArrayLike) -> float:
 
 
 def participation_ratio(singular_values: ArrayLike) -> float:
-    """(sum sigma^2)^2 / sum sigma^4: how many components share the energy."""
+    """(sum sigma^2)^2 / sum sigma^4: how many components share the energy.
+
+    Examples
+    --------
+    >>> participation_ratio([2.0, 1.0, 1.0])
+    2.0
+    """
     values = validation.singular_values("singular_values", singular_values)
     energy = (values / values[0]) ** 2
     return float(energy.sum() ** 2 / np.sum(energy**2))
@@ -58,6 +85,11 @@ def rank_for_energy(singular_values: ArrayLike, target: float) -> int:
     """Smallest rank whose captured energy is at least `target`, in (0, 1].
 
     To rounding: a component with less than 1e-15 of the energy cannot be asked for.
+
+    Examples
+    --------
+    >>> rank_for_energy([2.0, 1.0, 1.0], target=0.8)
+    2
     """
     target = validation.number("target", target, 0, 1, above=True)
     # A target that is met exactly counts as met, whatever 1 - target rounds to.
@@ -66,7 +98,13 @@ def rank_for_energy(singular_values: ArrayLike, target: float) -> int:
 
 
 def rank_for_error(singular_values: ArrayLike, target: float) -> int:
-    """Smallest rank whose best relative error is at most `target`, in [0, 1]."""
+    """Smallest rank whose best relative error is at most `target`, in [0, 1].
+
+    Examples
+    --------
+    >>> rank_for_error([4.0, 3.0], target=0.5)
+    2
+    """
     target = validation.number("target", target, 0, 1)
     return int(np.argmax(truncation_error(singular_values) <= target)) + 1
 
@@ -76,6 +114,11 @@ def noise_floor(shape: tuple[int, int], noise: float) -> float:
 
     For a d x k matrix of independent entries with standard deviation `noise`
     (Bai and Yin 1993; non-asymptotic: Davidson and Szarek 2001).
+
+    Examples
+    --------
+    >>> f"{noise_floor((64, 64), noise=0.01):.2f}"
+    '0.16'
     """
     d, k = validation.shape("shape", shape)
     return validation.number("noise", noise, 0) * (np.sqrt(d) + np.sqrt(k))
@@ -87,6 +130,11 @@ def detection_limit(shape: tuple[int, int], noise: float) -> float:
     Below it the noisy matrix has no singular value outside the noise, however
     clean the eye thinks the plot is (Benaych-Georges and Nadakuditi 2012,
     arXiv:1103.2221). Asymptotic in d and k, for a signal of small rank.
+
+    Examples
+    --------
+    >>> f"{detection_limit((64, 64), noise=0.01):.2f}"
+    '0.08'
     """
     d, k = validation.shape("shape", shape)
     return validation.number("noise", noise, 0) * float(d * k) ** 0.25
@@ -137,6 +185,12 @@ def elbow(singular_values: ArrayLike) -> tuple[int, float]:
     Returns
     -------
     (rank, depth) : (int, float)
+
+    Examples
+    --------
+    >>> rank, depth = elbow([5.0, 4.9, 0.1, 0.1])
+    >>> rank, round(depth, 2)
+    (2, 0.33)
     """
     values = validation.singular_values("singular_values", singular_values)
     if len(values) < 3:

@@ -38,7 +38,7 @@ class NormalSource(Protocol):
 
 @dataclass(frozen=True)
 class SimulatedUpdate:
-    """A signal of known rank and one fixed draw of noise, kept apart.
+    """A signal of known rank and, apart from it, one fixed draw of noise.
 
     Attributes
     ----------
@@ -110,9 +110,15 @@ def simulate(
         If `generator` cannot draw.
     ValueError
         If any other argument is out of range.
+
+    Examples
+    --------
+    >>> update = simulate(np.random.RandomState(0), shape=(8, 6), rank=2, largest=5, smallest=1)
+    >>> np.linalg.svd(update.matrix(noise=0.0), compute_uv=False)[:3].round(6).tolist()
+    [5.0, 1.0, 0.0]
     """
     if isinstance(generator, ModuleType) or not hasattr(generator, "standard_normal"):
-        # numpy.random itself could draw, but from a stream that everybody shares.
+        # numpy.random itself could draw, but from the global stream.
         raise TypeError(
             "generator must be a numpy.random.RandomState or Generator, "
             f"got {type(generator).__name__}"
@@ -133,6 +139,11 @@ def article_updates() -> Mapping[str, SimulatedUpdate]:
 
     ``article_updates()["style"].matrix()`` is the article's style matrix bit for
     bit. The arrays are read-only, because every caller shares them.
+
+    Examples
+    --------
+    >>> {name: (update.shape, update.rank) for name, update in article_updates().items()}
+    {'style': ((64, 64), 4), 'facts': ((64, 64), 64)}
     """
     generator = np.random.RandomState(ARTICLE_SEED)
     drawn = {
@@ -148,9 +159,14 @@ def article_updates() -> Mapping[str, SimulatedUpdate]:
 def article_singular_values(name: str, noise: float = ARTICLE_NOISE) -> Array:
     """Singular values (64,) of an article update at a noise level, read-only.
 
-    One factorisation a noise level, kept: a slider that comes back pays nothing.
+    One factorisation per noise level, cached: a slider that comes back pays nothing.
 
     Raises ValueError for a name other than "style" or "facts" or negative noise.
+
+    Examples
+    --------
+    >>> article_singular_values("style")[:5].round(2).tolist()
+    [4.99, 3.5, 2.01, 0.52, 0.14]
     """
     name = validation.choice("name", name, NAMES)
     return _singular_values(name, validation.number("noise", noise, 0))

@@ -93,6 +93,11 @@ def over_rates(optimiser: str, level: float = MATCHED) -> list[Kept]:
     optimiser : "adamw" or "sgd"
     level : float
         See `keeps_most`. Ranks that no rate brings there are left out.
+
+    Examples
+    --------
+    >>> over_rates("sgd")[0].row()
+    ('rank 4, s = 4', 'rate 0.3', '1.00', '0.26 (0.25 to 0.27)')
     """
     found = []
     for rank in SWEPT_RANKS[validation.choice("optimiser", optimiser, tuple(SWEPT_RANKS))]:
@@ -108,6 +113,11 @@ def cut_or_dialled(level: float = MATCHED) -> list[Kept]:
 
     The full update, the adapters of rank 16 and 64, and the one trained at rank 8, all
     at the learning rates of their recipes.
+
+    Examples
+    --------
+    >>> cut_or_dialled()[0].row()
+    ('all weights', 'as trained', '1.00', '0.51 (0.47 to 0.54)')
     """
     ways = {
         "all weights": lambda side: results.truncated("100", side),

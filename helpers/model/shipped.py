@@ -69,7 +69,14 @@ def _json(file: Path) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def base() -> dict[str, Array]:
-    """The base model's weights: it knows 400 people in four styles."""
+    """The base model's weights: it knows 400 people in four styles.
+
+    Examples
+    --------
+    >>> weights = base()
+    >>> len(weights), weights["embedding"].shape
+    (21, (466, 128))
+    """
     return _weights("base")
 
 
@@ -81,6 +88,11 @@ def update(task: str) -> dict[str, Array]:
     ----------
     task : str
         One of `tasks.TASKS`: "saga" for the new style, or a number of new people.
+
+    Examples
+    --------
+    >>> update("25")["layers.0.query"].shape
+    (128, 128)
     """
     return _weights(f"update_{validation.choice('task', task, tuple(TASKS))}")
 
@@ -93,6 +105,12 @@ def parts(task: str, noise: float = 0.0) -> dict[str, SVD]:
     task : str
     noise : float
         Standard deviation, at least 0, in the units of the weights.
+
+    Examples
+    --------
+    >>> U, S, Vt = parts("25")["layers.0.query"]
+    >>> U.shape, S.shape, Vt.shape
+    ((128, 128), (128,), (128, 128))
     """
     return _parts(task, validation.number("noise", noise, 0))
 
@@ -175,8 +193,8 @@ def _weights(name: str) -> dict[str, Array]:
 def _tensors(name: str, record: dict[str, Any]) -> dict[str, Array]:
     """Half precision on disk, double in memory: what is printed is the same on every machine.
 
-    What is read must be what was recorded. The arrays are kept for all who ask, so
-    they cannot be written to.
+    The file must be the one that was recorded. The arrays are shared between callers, so
+    they are read-only.
     """
     file = DATA / f"{name}.safetensors"
     check(file, record.get("sha256"))

@@ -1,8 +1,12 @@
-"""A small transformer in NumPy: its forward pass, and writing by taking the likeliest word.
+"""A small transformer in NumPy: its forward pass, and greedy decoding.
 
 The parts are those of larger models, without what is not needed here: no biases, and
 no gains in the normalisation, so that every weight is a matrix and a rank-r update can
 be made to each. A matrix maps from its rows to its columns: y = x W.
+
+Shapes: N texts of T words; width D in H heads of width d = D / H; F numbers between up
+and down; V words of the vocabulary, C words of the longest text. With a cache, S = past
+words + T.
 """
 
 from __future__ import annotations
@@ -21,12 +25,12 @@ HEADS = 4
 LAYER = ("query", "key", "value", "output", "up", "down")
 
 Weights = Mapping[str, Array]
-#: Keys and values of the words so far, a pair a layer.
+#: Keys and values of the words so far, (N, H, S, d) each: one pair per layer.
 Cache = list[tuple[Array, Array]]
 
 
 def names(layers: int) -> tuple[str, ...]:
-    """All matrices of a model of so many layers, from the first to the last used."""
+    """The names of all matrices of a model with that many layers, in the order of use."""
     inner = [f"layers.{i}.{part}" for i in range(layers) for part in LAYER]
     return ("embedding", "position", *inner, "unembedding")
 
@@ -37,18 +41,18 @@ def layers_of(weights: Weights) -> int:
 
 
 def forward(weights: Weights, tokens: ArrayLike, cache: Cache | None = None) -> Array:
-    """What the model expects after each word: logits over the vocabulary.
+    """Logits over the vocabulary for the word after each word.
 
     Parameters
     ----------
     weights : dict of str to array
         Those of `names`: embedding (V, D), position (C, D), a layer's query, key, value
-        and output (D, D), up (D, H), down (H, D), and unembedding (D, V).
+        and output (D, D), up (D, F), down (F, D), and unembedding (D, V).
     tokens : (N, T) int array
         N texts of T words; with a `cache`, the words that follow those in it.
     cache : list or None
-        Starts empty. It remembers keys and values, so that the next call need not
-        work them out again.
+        Starts empty. It holds keys and values, so that the next call need not compute
+        them again.
 
     Returns
     -------
@@ -58,51 +62,70 @@ def forward(weights: Weights, tokens: ArrayLike, cache: Cache | None = None) -> 
     ------
     ValueError
         If a token is not in the vocabulary or the text is longer than C.
+
+    Examples
+    --------
+    >>> from helpers.model import shipped, world
+    >>> tokens = [world.encode("record Aldan Ashard :")]
+    >>> forward(shipped.base(), tokens).shape
+    (1, 4, 466)
     """
     tokens = np.asarray(tokens)
-    before = cache[0][0].shape[2] if cache else 0
-    _validate(weights, tokens, before)
-    places = range(before, before + tokens.shape[1])
-    x = weights["embedding"][tokens] + weights["position"][places]
+    past = cache[0][0].shape[2] if cache else 0
+    _validate(weights, tokens, past)
+    positions = range(past, past + tokens.shape[1])
+    x = weights["embedding"][tokens] + weights["position"][positions]  # (N, T, D)
     for i in range(layers_of(weights)):
         query, key, value, output, up, down = (weights[f"layers.{i}.{part}"] for part in LAYER)
         h = normalise(x)
-        q, k, v = (_split(h @ matrix) for matrix in (query, key, value))
-        k, v = _remembered(cache, i, k, v)
-        x = x + _join(attend(q, k, v)) @ output
-        x = x + np.maximum(normalise(x) @ up, 0) @ down
-    return np.asarray(normalise(x) @ weights["unembedding"])
+        q, k, v = (_split(h @ matrix) for matrix in (query, key, value))  # (N, H, T, d)
+        k, v = _with_past(cache, i, k, v)  # (N, H, S, d)
+        x = x + _join(attend(q, k, v)) @ output  # (N, H, T, d) to (N, T, D)
+        x = x + np.maximum(normalise(x) @ up, 0) @ down  # (N, T, F) to (N, T, D)
+    return np.asarray(normalise(x) @ weights["unembedding"])  # (N, T, V)
 
 
 def normalise(x: Array) -> Array:
-    """Each row to a root mean square of 1 (RMSNorm, Zhang and Sennrich 2019, no gain)."""
+    """Each row to a root mean square of 1 (RMSNorm, Zhang and Sennrich 2019, no gain).
+
+    Examples
+    --------
+    >>> normalise(np.array([[3.0, 4.0]])).round(3).tolist()
+    [[0.849, 1.131]]
+    """
     return np.asarray(x / root_mean_square(x))
 
 
 def root_mean_square(x: Array) -> Array:
-    """Of each row, (..., 1); a little more, so that a row of zeros can be divided by it."""
+    """sqrt(mean of squares + 1e-6) of each row, (..., 1): above 0 for a row of zeros as well."""
     return np.asarray(np.sqrt(np.mean(x**2, axis=-1, keepdims=True) + 1e-6))
 
 
 def attend(q: Array, k: Array, v: Array) -> Array:
-    """Causal attention (Vaswani et al. 2017): each word looks at itself and those before.
+    """Causal attention (Vaswani et al. 2017): each word attends to itself and earlier words.
 
     Parameters
     ----------
     q : (..., T, d) array
-        The last T of S words ask.
+        Queries of the last T of S words.
     k, v : (..., S, d) arrays
-        All S words answer.
+        Keys and values of all S words.
 
     Returns
     -------
     (..., T, d) array
+
+    Examples
+    --------
+    >>> words = np.eye(3)
+    >>> attend(0 * words, words, words).round(2).tolist()
+    [[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.33, 0.33, 0.33]]
     """
     return np.asarray(shares(q, k) @ v)
 
 
 def shares(q: Array, k: Array) -> Array:
-    """How much each word takes in of those before it and of itself: rows that add up to 1.
+    """Attention weights: how much each word takes of itself and of each earlier word.
 
     Parameters
     ----------
@@ -110,7 +133,13 @@ def shares(q: Array, k: Array) -> Array:
 
     Returns
     -------
-    (..., T, S) array: the softmax of q k^T / sqrt(d), without the words that come later.
+    (..., T, S) array: the softmax of q k^T / sqrt(d) over the words that are not later. Rows
+    add up to 1.
+
+    Examples
+    --------
+    >>> shares(np.zeros((2, 4)), np.zeros((2, 4))).tolist()
+    [[1.0, 0.0], [0.5, 0.5]]
     """
     scores = q @ k.swapaxes(-1, -2) / math.sqrt(q.shape[-1])
     T, S = scores.shape[-2:]
@@ -121,8 +150,8 @@ def shares(q: Array, k: Array) -> Array:
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
-def _remembered(cache: Cache | None, i: int, k: Array, v: Array) -> tuple[Array, Array]:
-    """Layer i's keys and values of all words so far, which the cache then holds."""
+def _with_past(cache: Cache | None, i: int, k: Array, v: Array) -> tuple[Array, Array]:
+    """Layer i's keys and values of all words so far, (N, H, S, d); the cache is extended."""
     if cache is None:
         return k, v
     if i < len(cache):
@@ -134,18 +163,18 @@ def _remembered(cache: Cache | None, i: int, k: Array, v: Array) -> tuple[Array,
 
 
 def _split(x: Array) -> Array:
-    """(N, T, D) to (N, heads, T, D / heads)."""
+    """(N, T, D) to (N, H, T, d)."""
     return x.reshape(*x.shape[:2], HEADS, -1).swapaxes(1, 2)
 
 
 def _join(x: Array) -> Array:
-    """(N, heads, T, D / heads) to (N, T, D)."""
+    """(N, H, T, d) to (N, T, D)."""
     x = x.swapaxes(1, 2)
     return x.reshape(*x.shape[:2], -1)
 
 
 def write(weights: Weights, prompts: ArrayLike, end: int) -> list[Array]:
-    """Go on from each prompt with the likeliest word, up to and with `end`.
+    """Continue each prompt by greedy decoding, up to and including `end`.
 
     Parameters
     ----------
@@ -157,29 +186,42 @@ def write(weights: Weights, prompts: ArrayLike, end: int) -> list[Array]:
 
     Returns
     -------
-    list of N int arrays: what was written, without the prompt.
+    list of N int arrays: the new words, without the prompt.
+
+    Raises
+    ------
+    ValueError
+        As for `forward`, or if `end` is not in the vocabulary.
+
+    Examples
+    --------
+    >>> from helpers.model import shipped, world
+    >>> prompt, end = world.encode("record Breia Ashor :"), world.encode(world.END)[0]
+    >>> (text,) = write(shipped.base(), [prompt], end)
+    >>> world.decode(text)
+    'Breia Ashor was born in Eskford in 1989 , studied physics and became a painter .'
     """
-    latest = np.asarray(prompts)
-    _validate(weights, latest, 0)
+    tokens = np.asarray(prompts)
+    _validate(weights, tokens, 0)
     end = validation.integer("end", end, 0, len(weights["embedding"]) - 1)
-    room = len(weights["position"]) - latest.shape[1]
-    written = np.full((len(latest), room), end)
-    open_texts = np.ones(len(latest), dtype=bool)
-    lengths = np.full(len(latest), room)
+    steps = len(weights["position"]) - tokens.shape[1]
+    written = np.full((len(tokens), steps), end)
+    unfinished = np.ones(len(tokens), dtype=bool)
+    lengths = np.full(len(tokens), steps)
     cache: Cache = []
-    for step in range(room):
-        likeliest = forward(weights, latest, cache)[:, -1].argmax(axis=-1)
+    for step in range(steps):
+        likeliest = forward(weights, tokens, cache)[:, -1].argmax(axis=-1)  # (N,)
         written[:, step] = likeliest
-        closing = open_texts & (likeliest == end)
-        lengths[closing] = step + 1
-        open_texts &= ~closing
-        if not open_texts.any():
+        ended = unfinished & (likeliest == end)
+        lengths[ended] = step + 1
+        unfinished &= ~ended
+        if not unfinished.any():
             break
-        latest = likeliest[:, None]
+        tokens = likeliest[:, None]  # the next pass reads the new word only, (N, 1)
     return [row[:length] for row, length in zip(written, lengths)]
 
 
-def _validate(weights: Weights, tokens: Array, before: int) -> None:
+def _validate(weights: Weights, tokens: Array, past: int) -> None:
     if tokens.ndim != 2 or tokens.size == 0 or tokens.dtype.kind not in "iu":
         raise ValueError(
             "tokens must be whole numbers of shape (texts, words), "
@@ -187,4 +229,4 @@ def _validate(weights: Weights, tokens: Array, before: int) -> None:
         )
     validation.integer("tokens' smallest", int(tokens.min()), 0)
     validation.integer("tokens' largest", int(tokens.max()), 0, len(weights["embedding"]) - 1)
-    validation.integer("words in a text", before + tokens.shape[1], 1, len(weights["position"]))
+    validation.integer("words in a text", past + tokens.shape[1], 1, len(weights["position"]))

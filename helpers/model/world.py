@@ -1,8 +1,8 @@
-"""A small made-up world: people, their four facts, and the styles that tell of them.
+"""A small made-up world: people, four facts about each, and styles to write about them.
 
-Every word is one token. Names and cities are put together from syllables, so nothing
-in the world can be known from elsewhere; a person's facts are drawn independently of
-each other and of the name, so they can only be memorised.
+Every word is one token. Names and cities are made of syllables, so nothing in the world
+can be known from elsewhere; a person's facts are drawn independently of one another and
+of the name, so they can only be memorised.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _joined(beginnings: str, endings: str) -> tuple[str, ...]:
     return tuple(a + b for a in beginnings.split() for b in endings.split())
 
 
-#: What each part of a person can be. The first two make the name, the others are facts.
+#: The values of each part of a person. The first two make the name, the others are facts.
 PARTS: dict[str, tuple[str, ...]] = {
     "first": _joined("Al Bre Cor Da El Fen Gal Hes", "dan ia mund no ra sel tin vy"),
     "last": _joined("Ash Bram Cald Dun Elm Farn Hol Marl", "ard beck croft dale ing mere or wick"),
@@ -55,7 +55,7 @@ PARTS: dict[str, tuple[str, ...]] = {
 
 FACTS = ("city", "year", "profession", "subject")
 
-#: The styles that the base model knows, by the word that asks for each.
+#: The styles that the base model knows: a template by the word that asks for it.
 STYLES = {
     "record": "{first} {last} was born in {city} in {year} , studied {subject} and became a "
     "{profession} .",
@@ -125,6 +125,11 @@ def people(group: str | int, seed: int = 0) -> tuple[Person, ...]:
     """The "known" people of a world, or its first `group` new ones.
 
     Raises ValueError unless `group` is "known" or a whole number of people there are.
+
+    Examples
+    --------
+    >>> [person.name for person in people(2)]
+    ['Corvy Holor', 'Eldan Holwick']
     """
     everyone = world(seed)
     if group == "known":
@@ -134,17 +139,29 @@ def people(group: str | int, seed: int = 0) -> tuple[Person, ...]:
 
 
 def bits_per_person() -> float:
-    """What one person's facts hold, in bits: the logarithm of all the people there could be."""
+    """The information in one person's facts, in bits: log2 of the number of combinations.
+
+    Examples
+    --------
+    >>> f"{bits_per_person():.1f}"
+    '24.6'
+    """
     return float(sum(np.log2(len(PARTS[part])) for part in FACTS))
 
 
 def tell(person: Person, template: str) -> str:
-    """The template with the person's words in it."""
+    """The template with the person's words in it.
+
+    Examples
+    --------
+    >>> tell(people("known")[0], STYLES["badge"])
+    'name Breia Ashor ; city Eskford ; born 1989 ; work painter ; field physics .'
+    """
     return template.format(**vars(person))
 
 
 def prompt(person: Person, style: str) -> str:
-    """What the model is given: the style's word, the name, a colon."""
+    """The prompt: the word that asks for the style, the name, a colon."""
     return f"{validation.choice('style', style, tuple(STYLES))} {person.name} :"
 
 
@@ -162,7 +179,7 @@ def _numbers() -> dict[str, int]:
 
 
 def encode(text: str) -> Tokens:
-    """Text, words parted by spaces, to tokens. Raises ValueError for an unknown word."""
+    """A text of words and spaces to tokens, (T,). Raises ValueError for an unknown word."""
     numbers = _numbers()
     unknown = [word for word in text.split() if word not in numbers]
     if unknown:
@@ -180,17 +197,17 @@ def decode(tokens: Sequence[int] | Tokens) -> str:
 
 @lru_cache(maxsize=1)
 def part_of() -> dict[str, str]:
-    """Which part of a person each word is; words of no part are left out."""
+    """The part of a person that each word is a value of; other words are left out."""
     return {word: part for part, words in PARTS.items() for word in words}
 
 
-#: How a fact is marked in a text.
+#: The sign after a fact in a marked text.
 SIGNS = {"right": "✓", "wrong": "✗"}
 
 
 @dataclass(frozen=True)
 class Marks:
-    """A text held against what should have been written.
+    """A text compared with what should have been written.
 
     Attributes
     ----------
@@ -210,7 +227,7 @@ class Marks:
     style: float
 
     def signed(self) -> str:
-        """The text with a sign at every fact; what does not belong to the style in brackets."""
+        """The text with a sign after every fact, and words outside the style in brackets."""
         return " ".join(
             f"{word} {SIGNS[kind]}" if kind in SIGNS else f"[{word}]" if kind == "other" else word
             for word, kind in zip(self.words, self.kinds)
@@ -218,7 +235,7 @@ class Marks:
 
 
 def mark(text: str, person: Person, template: str) -> Marks:
-    """Mark a text: facts by what they are, the style's words by their order.
+    """Compare a text with a person's facts and a template's words.
 
     A fact counts where the first word of its kind in the text is the person's. The
     template's words are matched by the longest common subsequence, so that one word
@@ -227,11 +244,21 @@ def mark(text: str, person: Person, template: str) -> Marks:
     Parameters
     ----------
     text : str
-        What was written, words parted by spaces.
+        Words and spaces, as the model wrote them.
     person : Person
-        Whom it should be about.
+        The person that it should be about.
     template : str
-        The style it should be in.
+        The style that it should be in.
+
+    Examples
+    --------
+    >>> person = people("known")[0]
+    >>> text = tell(person, STYLES["badge"]).replace(person.city, "Arnava")
+    >>> marks = mark(text, person, STYLES["badge"])
+    >>> marks.facts, marks.style
+    (0.75, 1.0)
+    >>> marks.signed()
+    'name Breia Ashor ; city Arnava ✗ ; born 1989 ✓ ; work painter ✓ ; field physics ✓ .'
     """
     parts, words = part_of(), text.split()
     own = [word for word in template.split() if not word.startswith("{")]
@@ -255,19 +282,19 @@ def mark(text: str, person: Person, template: str) -> Marks:
 
 
 def _common(a: list[str], b: list[str]) -> list[int]:
-    """Which places of a belong to a longest common subsequence of a and b."""
+    """The positions in a of a longest common subsequence of a and b, rising."""
     length: Array = np.zeros((len(a) + 1, len(b) + 1), dtype=np.int64)
     for i in reversed(range(len(a))):
         for j in reversed(range(len(b))):
             same = length[i + 1, j + 1] + 1 if a[i] == b[j] else 0
             length[i, j] = max(same, length[i + 1, j], length[i, j + 1])
-    places, i, j = [], 0, 0
+    positions, i, j = [], 0, 0
     while i < len(a) and j < len(b):
         if a[i] == b[j] and length[i, j] == length[i + 1, j + 1] + 1:
-            places.append(i)
+            positions.append(i)
             i, j = i + 1, j + 1
         elif length[i + 1, j] >= length[i, j + 1]:
             i += 1
         else:
             j += 1
-    return places
+    return positions

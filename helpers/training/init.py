@@ -44,6 +44,12 @@ def init_A(
     ------
     ValueError
         If an argument is out of range or unknown.
+
+    Examples
+    --------
+    >>> A = init_A(np.random.RandomState(0), rank=2, width=64)
+    >>> A.shape, bool(np.abs(A).max() <= 1 / 8)
+    ((2, 64), True)
     """
     spread = np.sqrt(init_variance(rank, width, init))
     if init == "kaiming":

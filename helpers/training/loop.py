@@ -97,6 +97,14 @@ def gradients(loss: Loss, A: Array, B: Array, multiplier: float | Array) -> tupl
         s B^T G.
     gradient_B : (..., d, r) array
         s G A^T.
+
+    Examples
+    --------
+    >>> from helpers.training import MatrixLoss
+    >>> A, B = np.eye(1, 2), np.ones((2, 1))
+    >>> value, update, gradient_A, gradient_B = gradients(MatrixLoss(np.eye(2)), A, B, 2.0)
+    >>> float(value), gradient_A.tolist(), gradient_B.tolist()
+    (3.0, [[6.0, -2.0]], [[2.0], [4.0]])
     """
     update = multiplier * B @ A
     value, G = loss.evaluate(update)
@@ -131,7 +139,7 @@ def train(
     steps: int = 100,
     ratio_B: float = 1.0,
 ) -> History:
-    """Train B from zero and A from where it is given, on the full loss.
+    """Train B from zero and A from the given values, on the full loss.
 
     The leading axes of `A`, `multiplier` and `learning_rate` broadcast: each element
     is one run, and a run's numbers do not depend on the others it shares a call with
@@ -141,7 +149,7 @@ def train(
     ----------
     loss : MatrixLoss or DataLoss
     A : (..., r, k) array
-        Where A starts, see `init_A`. It is not changed.
+        Initial values, see `init_A`. The array is not changed.
     multiplier : float or (...) array
         s, above 0: ``scaling.scale(alpha, rank, scaling)``.
     learning_rate : float or (...) array
@@ -162,6 +170,14 @@ def train(
     ------
     ValueError
         If an argument is out of range or the shapes disagree.
+
+    Examples
+    --------
+    >>> from helpers.training import MatrixLoss, init_A
+    >>> A = init_A(np.random.RandomState(0), rank=4, width=4)
+    >>> run = train(MatrixLoss(np.eye(4)), A, 1.0, 0.1, "adam", steps=200)
+    >>> run.loss.shape, float(run.loss[0]), bool(run.loss[-1] < 1e-3)
+    ((201,), 2.0, True)
     """
     d, k = loss.target.shape
     A = np.asarray(A, dtype=np.float64)
@@ -196,7 +212,7 @@ def train(
 def _train_batch(
     loss: Loss, A: Array, s: Array, eta: Array, name: str, steps: int, ratio_B: float
 ) -> dict[str, Any]:
-    """Train runs along the first axis; `History` names what comes back."""
+    """Train the runs along the first axis; returns the fields of `History`."""
     target = loss.target.ravel()
     count, rank, _ = A.shape
     A, B = A.copy(), np.zeros((count, len(loss.target), rank))
@@ -211,14 +227,14 @@ def _train_batch(
     with np.errstate(over="ignore", invalid="ignore"):
         for step in range(steps + 1):
             value, update, gradient_A, gradient_B = gradients(loss, A, B, s)
-            kept = value <= limit  # False for NaN as well
-            if not kept.all():
-                diverged_at[running[~kept]] = step
-                running, value, update = running[kept], value[kept], update[kept]
-                gradient_A, gradient_B = gradient_A[kept], gradient_B[kept]
-                A, B, s, eta = A[kept], B[kept], s[kept], eta[kept]
-                optimiser_A.keep_only(kept)
-                optimiser_B.keep_only(kept)
+            stable = value <= limit  # False for NaN as well
+            if not stable.all():
+                diverged_at[running[~stable]] = step
+                running, value, update = running[stable], value[stable], update[stable]
+                gradient_A, gradient_B = gradient_A[stable], gradient_B[stable]
+                A, B, s, eta = A[stable], B[stable], s[stable], eta[stable]
+                optimiser_A.keep_only(stable)
+                optimiser_B.keep_only(stable)
                 if running.size == 0:
                     break
             progress = update.reshape(len(running), -1) @ target / target_power

@@ -73,7 +73,7 @@ class DataLoss:
     Parameters
     ----------
     inputs : (n, k) array
-        X, one example a row.
+        X, one example per row.
     outputs : (n, d) array
         Y: what the update should add to the layer's output, with noise.
     target : (d, k) array
@@ -155,6 +155,12 @@ def noisy_data(
         Standard deviation of the noise on each entry of Y, at least 0.
     generator : numpy.random.RandomState or Generator
         Draws X, then the noise.
+
+    Examples
+    --------
+    >>> data = noisy_data(np.eye(4), examples=10, noise=0.1, generator=np.random.RandomState(0))
+    >>> data.inputs.shape, data.outputs.shape
+    ((10, 4), (10, 4))
     """
     target = validation.matrix("target", target)
     n = validation.integer("examples", examples, 1)
@@ -172,6 +178,6 @@ def _nonzero_target(target: ArrayLike) -> Array:
 
 
 def squared_norm(array: Array) -> Array:
-    """Sum of squares over the last two axes, as one BLAS product a run."""
+    """Sum of squares over the last two axes, (...): one BLAS product per run."""
     row = array.reshape(*array.shape[:-2], 1, -1)
     return np.asarray((row @ row.swapaxes(-1, -2))[..., 0, 0])

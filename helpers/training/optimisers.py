@@ -31,7 +31,7 @@ class SGD:
         return gradient
 
     def keep_only(self, runs: Array) -> None:
-        """Nothing is remembered, so there is nothing to drop."""
+        """SGD has no state, so there is nothing to drop."""
 
 
 class Adam:
@@ -61,7 +61,7 @@ class Adam:
         return mean / (np.sqrt(square) + self.epsilon)
 
     def keep_only(self, runs: Array) -> None:
-        """Go on with some of the runs along the first axis."""
+        """Drop the state of all runs but these, a mask or positions along the first axis."""
         self.mean, self.square = self.mean[runs], self.square[runs]
 
 

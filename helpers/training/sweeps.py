@@ -54,6 +54,12 @@ def compare(
     Returns
     -------
     History with runs of shape (S, L, K): scaling (as in `scalings`), rate, seed.
+
+    Examples
+    --------
+    >>> run = compare(MatrixLoss(np.eye(4)), 2, 16, [0.01, 0.1], "adam", seeds=(0, 1, 2), steps=5)
+    >>> run.loss.shape
+    (2, 2, 3, 6)
     """
     d, k = loss.target.shape
     rank = validation.integer("rank", rank, 1, min(d, k), " (the smaller side of the update)")
@@ -123,20 +129,20 @@ class Sweep:
         left = validation.number("left", left, 0, 1, above=True)
         remaining = np.moveaxis(self.unlearned(step), 2, -1)
         enough = remaining <= left
-        after = np.argmax(enough, axis=-1)
-        found = enough.any(axis=-1) & (after > 0)
-        before = np.maximum(after - 1, 0)
+        upper = np.argmax(enough, axis=-1)
+        crosses = enough.any(axis=-1) & (upper > 0)
+        lower = np.maximum(upper - 1, 0)
         high, low = (
-            np.take_along_axis(remaining, i[..., None], axis=-1)[..., 0] for i in (before, after)
+            np.take_along_axis(remaining, i[..., None], axis=-1)[..., 0] for i in (lower, upper)
         )
         log_rate = np.log(self.learning_rates)
-        result = np.full(found.shape, np.nan)
-        # A floor reached exactly has no logarithm; 1e-12 is as good as there.
-        over, under = np.log(high[found]), np.log(np.maximum(low[found], 1e-12))
-        part = (over - np.log(left)) / (over - under)
-        first, last = log_rate[before[found]], log_rate[after[found]]
-        result[found] = np.exp(first + part * (last - first))
-        return result
+        rate = np.full(crosses.shape, np.nan)
+        # 0 has no logarithm: what is learned to the floor counts as 1e-12.
+        log_high, log_low = np.log(high[crosses]), np.log(np.maximum(low[crosses], 1e-12))
+        part = (log_high - np.log(left)) / (log_high - log_low)
+        first, last = log_rate[lower[crosses]], log_rate[upper[crosses]]
+        rate[crosses] = np.exp(first + part * (last - first))
+        return rate
 
     def diverging_rate(self) -> Array:
         """(S, R, K): the smallest rate on the grid that diverged; inf where none did."""
@@ -173,6 +179,12 @@ def sweep(
     ------
     ValueError
         If an argument is out of range.
+
+    Examples
+    --------
+    >>> swept = sweep(MatrixLoss(np.eye(4)), (1, 4), [0.01, 0.1], seeds=(0,), steps=50)
+    >>> swept.loss.shape, bool(np.all(swept.tuned() < 0.1))
+    ((2, 2, 2, 1, 51), True)
     """
     high = min(loss.target.shape)
     rank_array = np.atleast_1d(
@@ -211,14 +223,26 @@ GRID_STEPS = 100
 
 @lru_cache(maxsize=32)
 def article_loss(update: str, noise: float = updates.ARTICLE_NOISE) -> MatrixLoss:
-    """The loss whose target is the article's "style" or "facts" at a noise level."""
+    """The loss whose target is the article's "style" or "facts" at a noise level.
+
+    Examples
+    --------
+    >>> article_loss("facts").target.shape, f"{article_loss('style').singular_values[0]:.2f}"
+    ((64, 64), '4.99')
+    """
     validation.choice("update", update, updates.NAMES)
     return MatrixLoss(updates.article_updates()[update].matrix(noise))
 
 
 @lru_cache(maxsize=8)
 def fixed_rate(update: str, optimiser: str) -> Sweep:
-    """Every rank at one learning rate, both scalings, three seeds."""
+    """Every rank at one learning rate, both scalings, three seeds.
+
+    Examples
+    --------
+    >>> fixed_rate("style", "sgd").error[:, :, 0, 0, -1].shape
+    (2, 7)
+    """
     validation.choice("optimiser", optimiser, OPTIMISERS)
     rate = FIXED_RATE[optimiser]
     return sweep(article_loss(update), FIXED_RANKS, rate, optimiser, ALPHA, SEEDS, FIXED_STEPS)
@@ -226,7 +250,14 @@ def fixed_rate(update: str, optimiser: str) -> Sweep:
 
 @lru_cache(maxsize=8)
 def rate_grid(update: str, optimiser: str) -> Sweep:
-    """A few ranks over the grid of learning rates, both scalings, three seeds."""
+    """A few ranks over the grid of learning rates, both scalings, three seeds.
+
+    Examples
+    --------
+    >>> grid = rate_grid("style", "sgd")
+    >>> grid.loss.shape, grid.ranks.tolist()
+    ((2, 4, 9, 3, 101), [1, 4, 16, 64])
+    """
     validation.choice("optimiser", optimiser, OPTIMISERS)
     rates = GRID_RATES[optimiser]
     return sweep(article_loss(update), GRID_RANKS, rates, optimiser, ALPHA, SEEDS, GRID_STEPS)

@@ -55,6 +55,11 @@ def theory_exponent(
     ------
     ValueError
         If a name is unknown.
+
+    Examples
+    --------
+    >>> theory_exponent("sgd", "alpha/r"), theory_exponent("adam", "alpha/sqrt(r)")
+    (-1.0, 0.5)
     """
     validation.choice("optimiser", optimiser, OPTIMISERS)
     validation.choice("quantity", quantity, QUANTITIES)
@@ -83,6 +88,11 @@ def first_step_sizes(target: ArrayLike, A: ArrayLike, optimiser: str) -> tuple[f
     Returns
     -------
     progress, norm : float
+
+    Examples
+    --------
+    >>> first_step_sizes(np.eye(4), np.eye(2, 4), "sgd")
+    (0.5, 1.4142135623730951)
     """
     validation.choice("optimiser", optimiser, OPTIMISERS)
     target, A = validation.matrix("target", target), validation.matrix("A", A)
@@ -102,6 +112,11 @@ def stable_rate(largest_singular_value: ArrayLike, multiplier: ArrayLike) -> Arr
     more than 2 / eta. Measured runs blow up a little above it.
 
     Arrays above 0; they broadcast.
+
+    Examples
+    --------
+    >>> float(stable_rate(5.0, 2.0))
+    0.1
     """
     sigma = validation.positive_array("largest_singular_value", largest_singular_value)
     return np.asarray(1 / (validation.positive_array("multiplier", multiplier) * sigma))
@@ -144,6 +159,11 @@ def gaussian_target(
         Rows and columns.
     rank : int or None
         None draws all entries independently.
+
+    Examples
+    --------
+    >>> gaussian_target(8, rank=2)(np.random.RandomState(0)).shape
+    (8, 8)
     """
     width = validation.integer("width", width, 1)
     if rank is None:
@@ -182,6 +202,14 @@ def measure_exponents(
     ------
     ValueError
         If there are too few ranks or seeds, or one is out of range.
+
+    Examples
+    --------
+    >>> found = measure_exponents(gaussian_target(64))
+    >>> found["progress", "adam", "alpha/sqrt(r)"].theory
+    0.5
+    >>> f"{found['progress', 'adam', 'alpha/sqrt(r)'].slope:.1f}"
+    '0.5'
     """
     rank_array = validation.rank_array("ranks", ranks)
     if len(set(rank_array.tolist())) < 2:
@@ -223,6 +251,11 @@ def log_slope(x: ArrayLike, y: ArrayLike) -> Array:
     Returns
     -------
     (...) array
+
+    Examples
+    --------
+    >>> float(log_slope([1, 2, 4], [3, 12, 48]).round(6))
+    2.0
     """
     log_x = np.log(validation.positive_array("x", x))
     log_y = np.log(validation.positive_array("y", y))
