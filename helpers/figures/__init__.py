@@ -1,14 +1,20 @@
 """Figures: they take numbers, draw them, and say in words what they show."""
 
-from .adapters import AdapterBehaviour, AdapterCut, AdapterMap
+from .adapter_map import AdapterMap
+from .adapter_recall import AdapterBehaviour
+from .adapters import AdapterCut
+from .first_step import FirstStep
+from .noise import NoiseSweep, SpectrumUnderNoise
 from .picture import Picture
+from .pretrained import PretrainedOverRank
+from .rates import RateFan, RatesOverRank
 from .recall import Behaviour
-from .results import PretrainedOverRank, RankForPeople, RatesInModel, TruncatedOrTrained
+from .results import RankForPeople, RatesInModel, TruncatedOrTrained
 from .scaling import ReaderMismatch, ScaleOverRank
 from .spectrum import EnergyTriangle, RankMeasures, SpectrumEnergyError
-from .training import FirstStep, OneRate, RateFan, RatesOverRank, TrainingRun
+from .training import OneRate, TrainingRun
 from .truncation import ErrorOverRank, ErrorPlane
-from .updates import Layers, NoiseSweep, SpectrumUnderNoise, TwoUpdates
+from .updates import Layers, TwoUpdates
 
 __all__ = [
     "AdapterBehaviour",

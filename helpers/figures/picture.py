@@ -11,7 +11,7 @@ import base64
 import html
 import io
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from matplotlib import colormaps, rcParams, style
@@ -23,59 +23,28 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from ..lora import updates
-from ..lora.scaling import RSLORA, STANDARD
+from .look import COLOURS, GREY, LABELS, LINES, RC
 
-#: One colour, marker and line style for one thing, in every figure. Each colour has
-#: 3:1 contrast on white, and all are told apart under colour-blind vision.
-COLOURS = {"style": "#4A90D9", "facts": "#C44E00", STANDARD: "#14342B", RSLORA: "#8E2F8A"}
-MARKERS = {"style": "o", "facts": "s", STANDARD: "^", RSLORA: "D"}
-LINES = {"style": "-", "facts": "--", STANDARD: "-", RSLORA: "--"}
-LABELS = {
-    "style": "style",
-    "facts": "facts",
-    STANDARD: r"LoRA, $\alpha/r$",
-    RSLORA: r"rsLoRA, $\alpha/\sqrt{r}$",
-}
-GREY = "#5F6368"
+Numbers = TypeVar("Numbers")
 
-#: What the figures run over: both updates, every rank, and noise levels for a sweep.
-NAMES = updates.NAMES
-RANKS = np.arange(1, min(updates.ARTICLE_SHAPE) + 1)
-SWEEP = np.linspace(0, 0.4, 41)
-HEAT = "RdBu_r"
-
-_RC = {
-    "font.size": 10,
-    "axes.titlesize": 11,
-    "axes.labelsize": 10,
-    "xtick.labelsize": 10,
-    "ytick.labelsize": 10,
-    "legend.fontsize": 10,
-    "legend.framealpha": 1,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#E3E5E8",
-    "axes.axisbelow": True,
-    "lines.linewidth": 1.8,
-    "lines.markersize": 6,
-}
 #: Settings that Matplotlib reads at every draw; the reader's own must not matter.
 _DRAWING: Any = {"path.simplify": True, "path.simplify_threshold": 1 / 9,
                             "agg.path.chunksize": 0}  # fmt: skip
 
 
-class Picture(ABC):
+class Picture(ABC, Generic[Numbers]):
     """Base of all figures. A subclass says what stays, what is computed, what moves.
+
+    It has three methods: `build` draws what stays, `numbers` computes what is shown at some
+    settings (a frozen dataclass, `Numbers`), and `place` sets the moving artists to that.
 
     Attributes
     ----------
     figure : matplotlib.figure.Figure
     moving : list of Artist
         Redrawn by every `draw`, in this order.
-    drawn : dict
-        What `numbers` returned for the picture now shown.
+    drawn : Numbers
+        What `numbers` returned for the picture now shown; there is none before `draw`.
     description : str
         The picture in words, computed from `drawn`.
     """
@@ -91,11 +60,11 @@ class Picture(ABC):
 
     def __init__(self) -> None:
         self.moving: list[Artist] = []
-        self.drawn: dict[str, Any] = {}
+        self.drawn: Numbers
         self.description = ""
         self._pixels: Any = None
         self._palette: Any = None
-        with style.context(["default", _RC]):
+        with style.context(["default", RC]):
             self.figure = Figure(
                 figsize=self.size, dpi=self.DPI, facecolor="white", layout="constrained"
             )
@@ -111,20 +80,19 @@ class Picture(ABC):
     def build(self) -> None:
         """Draw what stays and create the moving artists, empty."""
 
-    @staticmethod
     @abstractmethod
-    def numbers(*_: Any, **settings: Any) -> dict[str, Any]:
-        """Compute what is shown at these settings. Draws nothing."""
+    def numbers(self, *args: Any, **settings: Any) -> Numbers:
+        """Compute what is shown at these settings, which a subclass names. Draws nothing."""
 
     @abstractmethod
-    def place(self, numbers: dict[str, Any]) -> str:
+    def place(self, numbers: Numbers) -> str:
         """Set the moving artists to `numbers`; return the picture in words."""
 
     @property
-    def limits(self) -> dict[str, tuple[Any, ...]]:
-        """What a control of this picture takes beside its value, where it differs from elsewhere.
+    def limits(self) -> dict[str, tuple[int, int]]:
+        """Lowest and highest value of a setting, where it has not the range of other pictures.
 
-        Such as {"rank": ((1, 16),)} for a rank that ends at 16.
+        Such as {"rank": (1, 16)} for an adapter of rank 16.
         """
         return {}
 
@@ -136,8 +104,11 @@ class Picture(ABC):
         """`text` as HTML."""
         return ""
 
-    def draw(self, **settings: Any) -> Picture:
-        """Compute, place and describe. Returns the picture, for a notebook to show."""
+    def draw(self, **settings: Any) -> Picture[Numbers]:
+        """Compute, place and describe at these settings: those that `numbers` takes.
+
+        Returns the picture, for a notebook to show.
+        """
         self.drawn = self.numbers(**settings)
         self.description = self.place(self.drawn)
         return self
@@ -171,7 +142,7 @@ class Picture(ABC):
         a quarter of the bytes and of the time.
         """
         if self._pixels is None:
-            with style.context(["default", _RC]):
+            with style.context(["default", RC]):
                 self.canvas.draw()
             self._pixels = self.canvas.copy_from_bbox(self.figure.bbox)
         self.canvas.restore_region(self._pixels)
@@ -192,7 +163,7 @@ class Picture(ABC):
     def still(self) -> bytes:
         """The picture as a PNG to be stored: sharper, smaller, slower."""
         buffer = io.BytesIO()
-        with style.context(["default", _RC]):
+        with style.context(["default", RC]):
             self.figure.savefig(buffer, format="rgba", dpi=self.STILL_DPI)
         self._pixels = None  # saving has drawn the moving artists over the canvas
         width, height = (round(side * self.STILL_DPI) for side in self.size)
@@ -241,15 +212,3 @@ def _encode(image: Image.Image, **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", **(options or {"optimize": True}))
     return buffer.getvalue()
-
-
-def listed(items: list[str]) -> str:
-    """Join words as a sentence does: "a, b and c"."""
-    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
-
-
-def ticks(ax: Axes, axis: str, values: list[float]) -> None:
-    """Ticks at these values, written as plain numbers, and no minor ones."""
-    which = ax.xaxis if axis == "x" else ax.yaxis
-    which.set_ticks(values, labels=[f"{value:g}" for value in values])
-    which.set_ticks([], minor=True)

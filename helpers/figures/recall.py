@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
 
-import numpy as np
-
-from ..model import recall, results, shipped, update, world
+from ..model import recall, results, tasks, world
 from ..model.results import Curves
-from ..model.update import Update
-from ..model.world import Marks
-from .picture import COLOURS, GREY, LINES, MARKERS, Picture, ticks
+from ..model.world import Marks, Person
+from .look import COLOURS, GREY, LINES, MARKERS, ticks
+from .picture import Picture
 
+#: What the curves run over, and what each shows.
+SIDES = ("ranks", "scales")
 CURVES = ("facts", "style", "known", "energy")
 _LABELS = {
     "facts": "facts right",
@@ -47,17 +49,46 @@ def marked_html(marks: Marks) -> str:
     return " ".join(parts)
 
 
-class Behaviour(Picture):
-    """Recall over rank and over scale, with the text of one person above.
+@dataclass(frozen=True)
+class Recalled:
+    """What the small model writes with an update, beside what was measured.
 
-    Settings: rank (>= 0), scale (>= 0), noise (>= 0), person (1 to 25), task
-    (one of `recall.TASKS`).
+    number: whose text is shown, from 1. now: what it writes. curves: measured shares, over
+    the "ranks" and over the "scales".
     """
+
+    number: int
+    now: recall.Behaviour
+    curves: Mapping[str, Curves]
+
+    @property
+    def person(self) -> Person:
+        """Who the text that is shown is about."""
+        return self.now.people[self.number - 1]
+
+    @property
+    def marks(self) -> Marks:
+        """The text that is shown, marked."""
+        return self.now.marks[self.number - 1]
+
+
+@dataclass(frozen=True)
+class Truncated(Recalled):
+    """The same for a full update with noise on every entry."""
+
+    noise: float
+
+
+R = TypeVar("R", bound=Recalled)
+
+
+class Recall(Picture[R]):
+    """Recall over rank and over scale, with the text of one person above."""
 
     size = (8.8, 3.9)
     has_text = True
     #: The rank that the curves end at.
-    highest: ClassVar[int] = 128
+    highest: ClassVar[int] = tasks.FULL_RANK
     RANK_TITLE: ClassVar[str] = "over the rank, at scale 1 and no noise"
     SCALE_TITLE: ClassVar[str] = "over the scale, at full rank and no noise"
 
@@ -86,78 +117,35 @@ class Behaviour(Picture):
         handles = [self.lines["ranks", name] for name in CURVES]
         now = left.plot([], [], linestyle="", marker="o", markersize=9, color="white",
                         markeredgecolor="black")[0]  # fmt: skip
-        self.legend([*handles, now], [*(_LABELS[name] for name in CURVES), "now, 25 people"])
+        self.legend(
+            [*handles, now],
+            [*(_LABELS[name] for name in CURVES), f"now, {recall.LIVE_PEOPLE} people"],
+        )
 
-    @staticmethod
-    def numbers(
-        rank: int = 8, scale: float = 1.0, noise: float = 0.0, person: int = 1, task: str = "100"
-    ) -> dict[str, Any]:
-        curves = {side: results.truncated(task, side) for side in ("ranks", "scales")}
-        parts = shipped.parts(task, noise)
-        found = Behaviour.measured_on(task, parts, rank, scale, person, curves)
-        return {**found, "noise": noise}
-
-    @staticmethod
-    def measured_on(
-        task: str, parts: Update, rank: int, scale: float, person: int,
-        measured: Mapping[str, Curves],
-    ) -> dict[str, Any]:  # fmt: skip
-        """What the small model writes with an update of a task, beside measured curves."""
-        people, styles = recall.task(task)
-        style, template = next(iter(styles.items()))
-        weights = update.apply_update(shipped.base(), parts, rank, scale)
-        shown = people[: recall.LIVE_PEOPLE]
-        marks = [
-            world.mark(text, each, template)
-            for text, each in zip(recall.texts(weights, shown, style), shown)
-        ]
-        curves: dict[tuple[str, str], Any] = {}
-        for side, each in measured.items():
-            curves[side, "at"] = each.at
-            # The first seed is the model that ships.
-            curves |= {(side, name): values[0] for name, values in each.values.items()}
-        return {
-            "rank": rank,
-            "scale": scale,
-            "task": task,
-            "number": person,
-            "person": people[person - 1],
-            "style": style,
-            "template": template,
-            "marks": marks[person - 1],
-            "facts": float(np.mean([each.facts for each in marks])),
-            "style_share": float(np.mean([each.style for each in marks])),
-            "energy": update.captured_energy(parts, rank),
-            "curves": curves,
-        }
-
-    def place(self, numbers: dict[str, Any]) -> str:
-        curves = numbers["curves"]
-        now = {"facts": numbers["facts"], "style": numbers["style_share"]}
+    def place(self, numbers: R) -> str:
+        now, marks = numbers.now, numbers.marks
+        shares = {"facts": now.facts, "style": now.style_share}
         for (side, name), line in self.lines.items():
-            line.set_data(curves[side, "at"], curves[side, name])
-        places = {"ranks": numbers["rank"], "scales": numbers["scale"]}
+            curves = numbers.curves[side]
+            # The first seed is the model that ships.
+            line.set_data(curves.at, curves.values[name][0])
+        places = {"ranks": now.rank, "scales": now.scale}
         for (side, name), point in self.points.items():
-            point.set_data([places[side]], [now[name]])
+            point.set_data([places[side]], [shares[name]])
         for cursor, place in zip(self.cursors, places.values()):
             cursor.set_xdata([place, place])
-        marks = numbers["marks"]
         right = round(4 * marks.facts)
         return (
-            f"{self.subject(numbers)}: of person {numbers['number']}, "
-            f"{numbers['person'].name}, {right} of 4 facts are right, and "
-            f"{100 * marks.style:.0f} % of the style's words. Over 25 people "
-            f"{100 * now['facts']:.0f} % of the facts and {100 * now['style']:.0f} % of the "
-            f"style are right; the rank keeps "
-            f"{100 * numbers['energy']:.0f} % of the update's energy."
+            f"{self.subject(numbers)}: of person {numbers.number}, "
+            f"{numbers.person.name}, {right} of 4 facts are right, and "
+            f"{100 * marks.style:.0f} % of the style's words. Over {len(now.people)} people "
+            f"{100 * now.facts:.0f} % of the facts and {100 * now.style_share:.0f} % of the "
+            f"style are right; the rank keeps {100 * now.energy:.0f} % of the update's energy."
         )
 
-    def subject(self, numbers: dict[str, Any]) -> str:
+    @abstractmethod
+    def subject(self, numbers: R) -> str:
         """What the description is about, at these settings."""
-        return (
-            f"{described_task(numbers['task'])} at rank {numbers['rank']}, scale "
-            f"{numbers['scale']:g} and noise {numbers['noise']:g}"
-        )
 
     def text(self) -> str:
         """What was asked, what the model wrote, and what would be right."""
@@ -172,18 +160,42 @@ class Behaviour(Picture):
         )
         return f'<table style="max-width: 62em; line-height: 1.6">{rows}</table>'
 
-    def _lines(self, show: Any) -> list[tuple[str, str]]:
-        person = self.drawn["person"]
+    def _lines(self, show: Callable[[Marks], str]) -> list[tuple[str, str]]:
+        person, now = self.drawn.person, self.drawn.now
         return [
-            ("asked", f"{self.drawn['style']} {person.name} :"),
-            ("written", show(self.drawn["marks"])),
-            ("right is", world.tell(person, self.drawn["template"])),
+            ("asked", world.prompt(person, now.style)),
+            ("written", show(self.drawn.marks)),
+            ("right is", world.tell(person, now.template)),
             ("signs", "✓ a right fact, ✗ a wrong one, [ ] a word that the style has not here"),
         ]
 
 
-def described_task(task: str) -> str:
-    """A task in words, to open a sentence with."""
-    if task == "saga":
-        return "A new style for known people"
-    return f"The facts of {task} new people"
+class Behaviour(Recall[Truncated]):
+    """What the small model recalls and writes with its update of a task.
+
+    Settings: rank (>= 0), scale (>= 0), noise (>= 0), person (1 to 25), task
+    (one of `recall.TASKS`).
+
+    Examples
+    --------
+    >>> picture = Behaviour().draw(rank=8, scale=1.0, noise=0.0, person=2, task="100")
+    >>> print(picture.text().splitlines()[0])
+    asked: record Eldan Holwick :
+    """
+
+    def numbers(
+        self, rank: int = 8, scale: float = 1.0, noise: float = 0.0, person: int = 1,
+        task: str = "100",
+    ) -> Truncated:  # fmt: skip
+        now = recall.with_full_update(task, rank, scale, noise)
+        return Truncated(
+            person, now, {side: results.truncated(task, side) for side in SIDES}, noise
+        )
+
+    def subject(self, numbers: Truncated) -> str:
+        now = numbers.now
+        task = now.task.description
+        return (
+            f"{task[0].upper()}{task[1:]} at rank {now.rank}, scale {now.scale:g} and noise "
+            f"{numbers.noise:g}"
+        )

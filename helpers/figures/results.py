@@ -1,7 +1,9 @@
-"""Truncated against trained: what a rank holds in a small transformer and in SmolLM2."""
+"""Truncated against trained: what a rank holds in a small transformer."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,14 +12,13 @@ from matplotlib.lines import Line2D
 from .. import validation
 from ..lora.scaling import RSLORA, SCALINGS
 from ..model import results
-from ..model.recall import TASKS
-from ..model.results import PRETRAINED_TASKS, Curves
-from .picture import COLOURS, GREY, LABELS, Picture, listed, ticks
-from .recall import described_task
-from .training import RANK_COLOURS, RANK_MARKERS
+from ..model.results import Curves
+from ..model.tasks import NEW_STYLE, TASKS
+from .look import COLOURS, GREY, MARKERS, RANK_COLOURS, RANK_MARKERS, RULES, listed, ticks
+from .picture import Picture
 
 RANKS: list[float] = [1, 2, 4, 8, 16, 32, 64]
-PEOPLE = ("25", "100", "400")
+PEOPLE = tuple(name for name in TASKS if name != NEW_STYLE)
 LEVEL = 0.9
 SWEPT = {"adamw": "AdamW", "sgd": "SGD"}
 SWEPT_RANKS = (1, 4, 16, 64)
@@ -28,21 +29,22 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 
-class _Seeded:
+class Seeded:
     """A line through the means, and a dash for every seed."""
 
-    def __init__(self, picture: Picture, ax: Any, **look: Any) -> None:
+    def __init__(self, picture: Picture[Any], ax: Any, **look: Any) -> None:
         self.line = picture.moving_line(ax, **look)
         dash = {"color": look["color"], "linestyle": "", "marker": "_", "markersize": 7}
         self.seeds = picture.moving_line(ax, **dash)
 
     def set(self, curves: Curves, name: str) -> None:
+        """Show one of the measured shares."""
         values = curves.values[name]
         self.line.set_data(curves.at, curves.mean(name))
         self.seeds.set_data(np.tile(curves.at, len(values)), values.ravel())
 
 
-def _ways(picture: Picture, what: str, *others: tuple[Any, str]) -> None:
+def ways_legend(picture: Picture[Any], what: str, *others: tuple[Any, str]) -> None:
     """The legend: dashed and open for truncated, solid and full for trained."""
     entries = [
         (Line2D([], [], color=GREY, marker="s", **look), f"{way} {what}".strip())
@@ -54,10 +56,23 @@ def _ways(picture: Picture, what: str, *others: tuple[Any, str]) -> None:
     picture.legend(list(handles), list(labels))
 
 
-class TruncatedOrTrained(Picture):
+@dataclass(frozen=True)
+class Ways:
+    """Measured shares over the rank, by (task, way)."""
+
+    curves: Mapping[tuple[str, str], Curves]
+
+
+class TruncatedOrTrained(Picture[Ways]):
     """The small model's recall over rank, task by task: update truncated, LoRA trained.
 
     Settings: none.
+
+    Examples
+    --------
+    >>> curves = TruncatedOrTrained().draw().drawn.curves["100", "trained"]
+    >>> curves.at
+    array([ 1.,  2.,  4.,  8., 16., 32., 64.])
     """
 
     size = (8.8, 3.5)
@@ -65,39 +80,34 @@ class TruncatedOrTrained(Picture):
     def build(self) -> None:
         panels = self.figure.subplots(1, 4, sharey=True)
         self.lines = {}
-        for ax, task in zip(panels, ("saga", *PEOPLE)):
-            name = "style" if task == "saga" else "facts"
-            title = "words of the style" if task == "saga" else f"facts of {task} people"
-            ax.set(title=title, xlabel="rank r", xscale="log", xlim=(0.8, 80), ylim=(-0.03, 1.05))
+        for ax, task in zip(panels, TASKS.values()):
+            ax.set(title=task.measured, xlabel="rank r", xscale="log", xlim=(0.8, 80),
+                   ylim=(-0.03, 1.05))  # fmt: skip
             ticks(ax, "x", [1, 4, 16, 64])
             for way, look in WAYS.items():
-                self.lines[task, way] = _Seeded(
-                    self, ax, color=COLOURS[name], marker="o" if name == "style" else "s",
+                self.lines[task.name, way] = Seeded(
+                    self, ax, color=COLOURS[task.measure], marker=MARKERS[task.measure],
                     markersize=5, **look,
                 )  # fmt: skip
         panels[0].set_ylabel("share that is right")
-        _ways(self, "at rank r")
+        ways_legend(self, "at rank r")
 
-    @staticmethod
-    def numbers() -> dict[str, Any]:
+    def numbers(self) -> Ways:
         sources = {"truncated": results.truncated, "trained": results.trained}
-        return {
-            "curves": {
-                (task, way): source(task) for task in TASKS for way, source in sources.items()
-            }
-        }
+        return Ways(
+            {(task, way): source(task) for task in TASKS for way, source in sources.items()}
+        )
 
-    def place(self, numbers: dict[str, Any]) -> str:
+    def place(self, numbers: Ways) -> str:
         said = []
-        for task in ("saga", *PEOPLE):
-            name = "style" if task == "saga" else "facts"
+        for task in TASKS.values():
             needed = []
             for way in WAYS:
-                curves = numbers["curves"][task, way]
-                self.lines[task, way].set(curves, name)
-                needed.append(f"{_range(curves.reaches(name, LEVEL))} {way}")
-            said.append(f"{described_task(task).lower()}: rank {' and '.join(needed)}")
-        count = len(numbers["curves"]["100", "trained"].seeds)
+                curves = numbers.curves[task.name, way]
+                self.lines[task.name, way].set(curves, task.measure)
+                needed.append(f"{_range(curves.reaches(task.measure, LEVEL))} {way}")
+            said.append(f"{task.description}: rank {' and '.join(needed)}")
+        count = len(numbers.curves["100", "trained"].seeds)
         return (
             f"Lowest rank measured from which on {100 * LEVEL:.0f} % are right, {count} seeds. "
             f"{'; '.join(said).capitalize()}."
@@ -114,8 +124,21 @@ def _range(values: Any) -> str:
     return text + (" or above all measured" if np.isnan(values).any() else "")
 
 
-class RankForPeople(Picture):
-    """The rank that 90 % recall needs, against the number of people. Settings: none."""
+@dataclass(frozen=True)
+class NeededRanks:
+    """The lowest rank that recalls `LEVEL` of the facts, over the number of people, by way."""
+
+    curves: Mapping[str, Curves]
+
+
+class RankForPeople(Picture[NeededRanks]):
+    """The rank that 90 % recall needs, against the number of people. Settings: none.
+
+    Examples
+    --------
+    >>> RankForPeople().draw().drawn.curves["trained"].at
+    array([ 25., 100., 400.])
+    """
 
     size = (5.6, 3.7)
 
@@ -126,42 +149,55 @@ class RankForPeople(Picture):
         ticks(ax, "x", [int(count) for count in PEOPLE])
         ticks(ax, "y", RANKS)
         self.lines = {
-            way: _Seeded(self, ax, color=COLOURS["facts"], marker="s", **look)
+            way: Seeded(self, ax, color=COLOURS["facts"], marker="s", **look)
             for way, look in WAYS.items()
         }
-        _ways(self, "")
+        ways_legend(self, "")
 
-    @staticmethod
-    def numbers() -> dict[str, Any]:
+    def numbers(self) -> NeededRanks:
         counts = np.array([float(count) for count in PEOPLE])
         trained = [results.trained(count) for count in PEOPLE]
         needed = {
             "truncated": [results.needed_rank(count) for count in PEOPLE],
             "trained": [curves.reaches("facts", LEVEL) for curves in trained],
         }
-        found = {
-            way: Curves(counts, tuple(range(len(ranks[0]))), {"rank": np.transpose(ranks)})
-            for way, ranks in needed.items()
-        }
-        return {"curves": found}
+        return NeededRanks(
+            {
+                way: Curves(counts, tuple(range(len(ranks[0]))), {"rank": np.transpose(ranks)})
+                for way, ranks in needed.items()
+            }
+        )
 
-    def place(self, numbers: dict[str, Any]) -> str:
+    def place(self, numbers: NeededRanks) -> str:
         said = []
-        for way, curves in numbers["curves"].items():
+        for way, curves in numbers.curves.items():
             self.lines[way].set(curves, "rank")
             ranks = [_range(each) for each in curves.values["rank"].T]
             said.append(f"{listed(ranks)} {way}")
         return (
             f"Rank for {100 * LEVEL:.0f} % of the facts of {listed(list(PEOPLE))} new people, "
-            f"over {len(numbers['curves']['trained'].seeds)} seeds: {'; '.join(said)}."
+            f"over {len(numbers.curves['trained'].seeds)} seeds: {'; '.join(said)}."
         )
 
 
-class RatesInModel(Picture):
+@dataclass(frozen=True)
+class RecallOverRates:
+    """Measured shares over the learning rate, by (optimiser, rule, rank)."""
+
+    recalled: str
+    curves: Mapping[tuple[str, str, int], Curves]
+
+
+class RatesInModel(Picture[RecallOverRates]):
     """LoRA on 100 people: the small model's recall over the learning rate, by rank.
 
     Settings: recalled ("facts" for those of the 100 people, "known" for those of the
     people that the base model knew).
+
+    Examples
+    --------
+    >>> RatesInModel().draw(recalled="known").description[:45]
+    'Facts of people known before that are right, '
     """
 
     size = (8.8, 3.7)
@@ -171,7 +207,7 @@ class RatesInModel(Picture):
         self.lines = {}
         keys = [(optimiser, rule) for optimiser in SWEPT for rule in SCALINGS]
         for ax, (optimiser, rule) in zip(panels, keys):
-            title = f"{SWEPT[optimiser]}, {LABELS[rule].split(', ')[1]}"
+            title = f"{SWEPT[optimiser]}, {RULES[rule]}"
             limits = (2e-4, 1.5e-2) if optimiser == "adamw" else (0.07, 4.5)
             ax.set(title=title, xlabel="learning rate", xscale="log", xlim=limits,
                    ylim=(-0.03, 1.05))  # fmt: skip
@@ -181,27 +217,24 @@ class RatesInModel(Picture):
             for rank, colour, marker, size in looks:
                 if (optimiser, rank) != ("sgd", 1):
                     look = {"color": colour, "marker": marker, "markersize": size}
-                    self.lines[optimiser, rule, rank] = _Seeded(self, ax, **look)
+                    self.lines[optimiser, rule, rank] = Seeded(self, ax, **look)
         panels[0].set_ylabel("share of facts right")
         handles = [self.lines["adamw", RSLORA, rank].line for rank in SWEPT_RANKS]
         self.legend(handles, [f"rank {rank}" for rank in SWEPT_RANKS])
 
-    @staticmethod
-    def numbers(recalled: str = "facts") -> dict[str, Any]:
+    def numbers(self, recalled: str = "facts") -> RecallOverRates:
         validation.choice("recalled", recalled, ("facts", "known"))
-        return {
-            "recalled": recalled,
-            "curves": {
-                (optimiser, rule, rank): results.over_rates(optimiser, rule == RSLORA, rank)
-                for optimiser in SWEPT
-                for rule in SCALINGS
-                for rank in SWEPT_RANKS
-                if (optimiser, rank) != ("sgd", 1)
-            },
+        curves = {
+            (optimiser, rule, rank): results.over_rates(optimiser, rule == RSLORA, rank)
+            for optimiser in SWEPT
+            for rule in SCALINGS
+            for rank in SWEPT_RANKS
+            if (optimiser, rank) != ("sgd", 1)
         }
+        return RecallOverRates(recalled, curves)
 
-    def place(self, numbers: dict[str, Any]) -> str:
-        said, every, recalled = [], numbers["curves"], numbers["recalled"]
+    def place(self, numbers: RecallOverRates) -> str:
+        said, every, recalled = [], numbers.curves, numbers.recalled
         for key, each in every.items():
             self.lines[key].set(each, recalled)
         for optimiser, name in SWEPT.items():
@@ -220,54 +253,3 @@ class RatesInModel(Picture):
         count = len(next(iter(every.values())).seeds)
         people = "the 100 new people" if recalled == "facts" else "people known before"
         return f"Facts of {people} that are right, mean of {count} seeds. {'; '.join(said)}."
-
-
-class PretrainedOverRank(Picture):
-    """SmolLM2: style and facts over rank, update truncated and LoRA trained.
-
-    Settings: learning_rate (of the LoRA on the facts, one of `results.pretrained_rates`).
-    """
-
-    size = (8.8, 3.7)
-
-    def build(self) -> None:
-        panels = self.figure.subplots(1, 2, sharey=True)
-        self.lines = {}
-        titles = {"style": "a pirate's style", "facts": "facts of 16 invented people"}
-        for ax, task in zip(panels, PRETRAINED_TASKS):
-            ax.set(title=titles[task], xlabel="rank r", xscale="log", xlim=(0.85, 300),
-                   ylim=(-0.03, 1.05))  # fmt: skip
-            ticks(ax, "x", [1, 4, 16, 64, 256])
-            marker = "o" if task == "style" else "s"
-            for way, look in WAYS.items():
-                self.lines[task, way] = _Seeded(
-                    self, ax, color=COLOURS[task], marker=marker, **look
-                )
-            self.lines[task, "energy"] = _Seeded(self, ax, color=GREY, linestyle=":")
-        panels[0].set_ylabel("share that is right")
-        _ways(self, "at rank r", (self.lines["style", "energy"].line, "captured energy"))
-
-    @staticmethod
-    def numbers(learning_rate: float = 2e-3) -> dict[str, Any]:
-        rates = {"style": 5e-4, "facts": learning_rate}
-        found: dict[Any, Any] = {}
-        for task, rate in rates.items():
-            found[task, "truncated"] = results.pretrained_truncated(task)
-            found[task, "trained"] = results.pretrained_trained(task, False, rate)
-        return {"learning_rate": learning_rate, "curves": found}
-
-    def place(self, numbers: dict[str, Any]) -> str:
-        said = []
-        for (task, way), curves in numbers["curves"].items():
-            self.lines[task, way].set(curves, task)
-            if way == "truncated":
-                self.lines[task, "energy"].set(curves, "energy")
-            shares = [f"{100 * share:.0f}" for share in curves.mean(task)]
-            ranks = [f"{rank:g}" for rank in curves.at]
-            said.append(f"{task} {way}: {listed(shares)} % right at ranks {listed(ranks)}")
-        counts = {way: len(numbers["curves"]["facts", way].seeds) for way in WAYS}
-        return (
-            f"SmolLM2-135M, {counts['truncated']} seeds in full and {counts['trained']} for LoRA "
-            f"(alpha/r, alpha 16, learning rate on the facts {numbers['learning_rate']:g}). "
-            f"{'; '.join(said).capitalize()}."
-        )

@@ -1,20 +1,38 @@
-"""The two multipliers over rank, and what a reader with the wrong one applies."""
+"""The scale over rank under both rules, and what a loader with the wrong rule applies."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..lora import truncation, updates
 from ..lora.scaling import RSLORA, SCALINGS, STANDARD, equivalent_alpha, reader_ratio, scale
-from .picture import COLOURS, GREY, LABELS, LINES, MARKERS, NAMES, RANKS, Picture, ticks
+from ..validation import Array
+from .look import COLOURS, GREY, LABELS, LINES, MARKERS, NAMES, RANKS, RULES, ticks
+from .picture import Picture
 
 
-class ScaleOverRank(Picture):
-    """Both multipliers against rank, on linear and on logarithmic axes.
+@dataclass(frozen=True)
+class Scales:
+    """The scale over the rank, (64,) by rule, and its slope between logarithms."""
+
+    rank: int
+    alpha: float
+    scales: Mapping[str, Array]
+    slopes: Mapping[str, float]
+
+
+class ScaleOverRank(Picture[Scales]):
+    """The scale under both rules against rank, on linear and on logarithmic axes.
 
     Settings: rank (1 to 64), alpha (> 0).
+
+    Examples
+    --------
+    >>> ScaleOverRank().draw(rank=16, alpha=16).description[:72]
+    'At rank 16 and alpha 16, alpha/r gives a scale of 1 and alpha/sqrt(r) on'
     """
 
     def build(self) -> None:
@@ -43,17 +61,16 @@ class ScaleOverRank(Picture):
             [*(LABELS[scaling] for scaling in SCALINGS), "scale 1"],
         )
 
-    @staticmethod
-    def numbers(rank: int = 8, alpha: float = 16) -> dict[str, Any]:
+    def numbers(self, rank: int = 8, alpha: float = 16) -> Scales:
         scales = {scaling: scale(alpha, RANKS, scaling) for scaling in SCALINGS}
         slopes = {
             scaling: float(np.polyfit(np.log(RANKS), np.log(scales[scaling]), 1)[0])
             for scaling in SCALINGS
         }
-        return {"rank": rank, "alpha": alpha, "scales": scales, "slopes": slopes}
+        return Scales(rank, alpha, scales, slopes)
 
-    def place(self, numbers: dict[str, Any]) -> str:
-        rank, scales = numbers["rank"], numbers["scales"]
+    def place(self, numbers: Scales) -> str:
+        rank, scales = numbers.rank, numbers.scales
         for cursor in self.cursors:
             cursor.set_xdata([rank, rank])
         for (axes, scaling), line in self.lines.items():
@@ -62,20 +79,41 @@ class ScaleOverRank(Picture):
         standard, rslora = (float(scales[scaling][rank - 1]) for scaling in SCALINGS)
         falls = {scaling: scales[scaling][0] / scales[scaling][-1] for scaling in SCALINGS}
         return (
-            f"At rank {rank} and alpha {numbers['alpha']:g}, alpha/r gives a scale of "
+            f"At rank {rank} and alpha {numbers.alpha:g}, alpha/r gives a scale of "
             f"{standard:.4g} and alpha/sqrt(r) one of {rslora:.4g}, {rslora / standard:.4g} times "
             f"as much. From rank 1 to 64 the scale falls {falls[STANDARD]:.0f}-fold with alpha/r "
             f"and {falls[RSLORA]:.0f}-fold with "
-            f"alpha/sqrt(r): slopes {numbers['slopes'][STANDARD]:.2f} and "
-            f"{numbers['slopes'][RSLORA]:.2f} on log axes."
+            f"alpha/sqrt(r): slopes {numbers.slopes[STANDARD]:.2f} and "
+            f"{numbers.slopes[RSLORA]:.2f} on log axes."
         )
 
 
-class ReaderMismatch(Picture):
-    """An rsLoRA adapter in a reader that knows only alpha/r: scale and error.
+@dataclass(frozen=True)
+class Misread:
+    """An rsLoRA adapter as a loader with each rule reads it.
+
+    scales: (64,) by rule, over the rank. errors: relative, (64,) by (name, the loader's rule).
+    baked: the alpha with which an alpha/r loader applies the right scale.
+    """
+
+    rank: int
+    alpha: float
+    noise: float
+    scales: Mapping[str, Array]
+    errors: Mapping[tuple[str, str], Array]
+    baked: float
+
+
+class ReaderMismatch(Picture[Misread]):
+    """An rsLoRA adapter in a loader that knows only alpha/r: scale and error.
 
     The adapter is the truncated update, stored so that its own scale, alpha/sqrt(r),
     is right. Settings: rank (1 to 64), alpha (> 0), noise (>= 0).
+
+    Examples
+    --------
+    >>> ReaderMismatch().draw(rank=16, alpha=16, noise=0.01).drawn.baked
+    64.0
     """
 
     size = (8.8, 4.1)
@@ -101,13 +139,13 @@ class ReaderMismatch(Picture):
             )
             for scaling in SCALINGS
         }
-        # Colour names the update here, line style the reader's rule.
+        # Colour names the update here, line style the loader's rule.
         self.errors = {
             (name, scaling): self.moving_line(
-                right, name, linestyle=LINES[scaling], label=f"{name}, read with {short}"
+                right, name, linestyle=LINES[scaling], label=f"{name}, read with {RULES[scaling]}"
             )
             for name in NAMES
-            for scaling, short in ((STANDARD, r"$\alpha/r$"), (RSLORA, r"$\alpha/\sqrt{r}$"))
+            for scaling in SCALINGS
         }
         left.legend(
             list(self.scales.values()),
@@ -116,8 +154,7 @@ class ReaderMismatch(Picture):
         )  # fmt: skip
         right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False, ncols=2)
 
-    @staticmethod
-    def numbers(rank: int = 16, alpha: float = 16, noise: float = 0.01) -> dict[str, Any]:
+    def numbers(self, rank: int = 16, alpha: float = 16, noise: float = 0.01) -> Misread:
         scales = {scaling: scale(alpha, RANKS, scaling) for scaling in SCALINGS}
         errors = {}
         for name in NAMES:
@@ -125,13 +162,11 @@ class ReaderMismatch(Picture):
             for reader in SCALINGS:
                 applied = reader_ratio(RANKS, RSLORA, reader)
                 errors[name, reader] = truncation.scaled_error(values, RANKS, applied)
-        return {
-            "rank": rank, "alpha": alpha, "noise": noise, "scales": scales, "errors": errors,
-            "baked": float(equivalent_alpha(alpha, rank, RSLORA, rank, STANDARD)),
-        }  # fmt: skip
+        baked = float(equivalent_alpha(alpha, rank, RSLORA, rank, STANDARD))
+        return Misread(rank, alpha, noise, scales, errors, baked)
 
-    def place(self, numbers: dict[str, Any]) -> str:
-        rank, scales, errors = numbers["rank"], numbers["scales"], numbers["errors"]
+    def place(self, numbers: Misread) -> str:
+        rank, scales, errors = numbers.rank, numbers.scales, numbers.errors
         for cursor in self.cursors:
             cursor.set_xdata([rank, rank])
         for scaling in SCALINGS:
@@ -146,9 +181,9 @@ class ReaderMismatch(Picture):
             for name in NAMES
         )
         return (
-            f"An rsLoRA adapter of rank {rank} and alpha {numbers['alpha']:g} was trained with a "
+            f"An rsLoRA adapter of rank {rank} and alpha {numbers.alpha:g} was trained with a "
             f"scale of {trained:.4g}. A reader that ignores use_rslora applies {applied:.4g}, "
             f"{trained / applied:.4g} times too little. That takes {style} and {facts} "
-            f"(noise {numbers['noise']:g}). An alpha of {numbers['baked']:.4g} makes the same "
+            f"(noise {numbers.noise:g}). An alpha of {numbers.baked:.4g} makes the same "
             f"reader right."
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,16 +11,40 @@ from matplotlib.colors import LogNorm
 
 from ..lora import truncation, updates
 from ..lora.scaling import RSLORA, SCALINGS, STANDARD, rank_at_scale_one, scale
-from .picture import COLOURS, GREY, LABELS, LINES, MARKERS, NAMES, RANKS, Picture, ticks
+from ..validation import Array
+from .look import COLOURS, GREY, LABELS, LINES, MARKERS, NAMES, RANKS, ticks
+from .picture import Picture
 
 #: 60 alphas from 1 to 256, evenly spaced in the logarithm.
 ALPHAS = np.geomspace(1, 256, 60)
 
 
-class ErrorOverRank(Picture):
-    """Relative error against rank for both scalings and for the best scale, 1.
+@dataclass(frozen=True)
+class Errors:
+    """Relative errors of both updates over the rank, for each rule and for the best scale, 1.
+
+    A series is a rule or "best". errors: (64,) by (name, series). at_rank: their values at
+    `rank`. scales: by series, at `rank`.
+    """
+
+    rank: int
+    alpha: float
+    noise: float
+    errors: Mapping[tuple[str, str], Array]
+    at_rank: Mapping[tuple[str, str], float]
+    scales: Mapping[str, float]
+
+
+class ErrorOverRank(Picture[Errors]):
+    """Relative error against rank for both rules and for the best scale, 1.
 
     Settings: rank (1 to 64), alpha (> 0), noise (>= 0).
+
+    Examples
+    --------
+    >>> picture = ErrorOverRank().draw(rank=16, alpha=16, noise=0.01)
+    >>> print(f"{picture.drawn.at_rank['facts', 'alpha/sqrt(r)']:.2f}")
+    2.25
     """
 
     def build(self) -> None:
@@ -43,8 +69,7 @@ class ErrorOverRank(Picture):
         labels = [LABELS[STANDARD], LABELS[RSLORA], "best possible, scale 1"]
         self.legend(handles, labels)
 
-    @staticmethod
-    def numbers(rank: int = 8, alpha: float = 16, noise: float = 0.01) -> dict[str, Any]:
+    def numbers(self, rank: int = 8, alpha: float = 16, noise: float = 0.01) -> Errors:
         errors, at_rank = {}, {}
         multipliers = {scaling: scale(alpha, RANKS, scaling) for scaling in SCALINGS}
         multipliers["best"] = np.ones(len(RANKS))
@@ -54,18 +79,15 @@ class ErrorOverRank(Picture):
                 errors[name, series] = truncation.scaled_error(values, RANKS, multiplier)
                 at_rank[name, series] = float(errors[name, series][rank - 1])
         scales = {series: float(each[rank - 1]) for series, each in multipliers.items()}
-        return {
-            "rank": rank, "alpha": alpha, "noise": noise,
-            "errors": errors, "at_rank": at_rank, "scales": scales,
-        }  # fmt: skip
+        return Errors(rank, alpha, noise, errors, at_rank, scales)
 
-    def place(self, numbers: dict[str, Any]) -> str:
-        rank, at_rank, scales = numbers["rank"], numbers["at_rank"], numbers["scales"]
+    def place(self, numbers: Errors) -> str:
+        rank, at_rank, scales = numbers.rank, numbers.at_rank, numbers.scales
         for cursor in self.cursors:
             cursor.set_xdata([rank, rank])
         for key, line in self.lines.items():
             # A full-rank truncation at scale 1 has no error at all: not on a log axis.
-            shown = np.where(numbers["errors"][key] > 0, numbers["errors"][key], np.nan)
+            shown = np.where(numbers.errors[key] > 0, numbers.errors[key], np.nan)
             line.set_data(RANKS, shown)
             self.points[key].set_data([rank], [shown[rank - 1]])
         said = [
@@ -75,16 +97,39 @@ class ErrorOverRank(Picture):
             for name in NAMES
         ]
         return (
-            f"At rank {rank}, alpha {numbers['alpha']:g} and noise {numbers['noise']:g} the scales "
+            f"At rank {rank}, alpha {numbers.alpha:g} and noise {numbers.noise:g} the scales "
             f"are {scales[STANDARD]:.4g} (alpha/r) and {scales[RSLORA]:.4g} (alpha/sqrt(r)): "
             f"{said[0]}; {said[1]}."
         )
 
 
-class ErrorPlane(Picture):
-    """Error over the whole (rank, alpha) plane, for both scalings, with its valley.
+@dataclass(frozen=True)
+class Planes:
+    """Relative error of one update at every rank and alpha, by rule.
+
+    planes: (64, 60), ranks by `ALPHAS`. at_setting: at `rank` and `alpha`. lowest: the best
+    rank at this alpha and its error.
+    """
+
+    rank: int
+    alpha: float
+    noise: float
+    update: str
+    planes: Mapping[str, Array]
+    at_setting: Mapping[str, float]
+    lowest: Mapping[str, tuple[int, float]]
+
+
+class ErrorPlane(Picture[Planes]):
+    """Error over the whole (rank, alpha) plane, for both rules, with its valley.
 
     Settings: rank (1 to 64), alpha (1 to 256), noise (>= 0), update ("style" or "facts").
+
+    Examples
+    --------
+    >>> picture = ErrorPlane().draw(rank=16, alpha=16, noise=0.01, update="style")
+    >>> picture.drawn.lowest["alpha/r"][0]
+    16
     """
 
     colormap = "viridis_r"
@@ -123,10 +168,9 @@ class ErrorPlane(Picture):
         )
         bar.minorticks_off()
 
-    @staticmethod
     def numbers(
-        rank: int = 8, alpha: float = 16, noise: float = 0.01, update: str = "facts"
-    ) -> dict[str, Any]:
+        self, rank: int = 8, alpha: float = 16, noise: float = 0.01, update: str = "facts"
+    ) -> Planes:
         values = updates.article_singular_values(update, noise)
         planes, at_setting, lowest = {}, {}, {}
         for scaling in SCALINGS:
@@ -137,25 +181,22 @@ class ErrorPlane(Picture):
             )
             over_rank = truncation.error_plane(values, RANKS, [alpha], scaling)[:, 0]
             lowest[scaling] = (int(RANKS[np.argmin(over_rank)]), float(over_rank.min()))
-        return {
-            "rank": rank, "alpha": alpha, "noise": noise, "update": update,
-            "planes": planes, "at_setting": at_setting, "lowest": lowest,
-        }  # fmt: skip
+        return Planes(rank, alpha, noise, update, planes, at_setting, lowest)
 
-    def place(self, numbers: dict[str, Any]) -> str:
-        rank, alpha = numbers["rank"], numbers["alpha"]
+    def place(self, numbers: Planes) -> str:
+        rank, alpha = numbers.rank, numbers.alpha
         for scaling in SCALINGS:
-            self.images[scaling].set_data(numbers["planes"][scaling].T)
+            self.images[scaling].set_data(numbers.planes[scaling].T)
             self.points[scaling].set_data([rank], [np.log2(alpha)])
         said = [
-            f"with {scaling} the error is {numbers['at_setting'][scaling]:.3f}, and along this "
-            f"alpha it is lowest at rank {numbers['lowest'][scaling][0]} "
-            f"({numbers['lowest'][scaling][1]:.3f})"
+            f"with {scaling} the error is {numbers.at_setting[scaling]:.3f}, and along this "
+            f"alpha it is lowest at rank {numbers.lowest[scaling][0]} "
+            f"({numbers.lowest[scaling][1]:.3f})"
             for scaling in SCALINGS
         ]
         ones = [float(rank_at_scale_one(alpha, scaling)) for scaling in SCALINGS]
         return (
-            f"{numbers['update'].capitalize()} update, rank {rank}, alpha {alpha:g}, noise "
-            f"{numbers['noise']:g}: {said[0]}; {said[1]}. The white valley, where the scale "
+            f"{numbers.update.capitalize()} update, rank {rank}, alpha {alpha:g}, noise "
+            f"{numbers.noise:g}: {said[0]}; {said[1]}. The white valley, where the scale "
             f"is 1, lies at rank {ones[0]:g} for alpha/r and at rank {ones[1]:g} for alpha/sqrt(r)."
         )

@@ -15,11 +15,10 @@ CELLS = [
     "explorers.error_over_rank()",
     """
 class Planted(figures.ErrorOverRank):
-    @staticmethod
-    def numbers(rank):
+    def numbers(self, rank):
         if rank == 9:
             raise ValueError("no picture at rank 9 <b>here</b>")
-        return figures.ErrorOverRank.numbers(rank)
+        return super().numbers(rank)
 
 explorers.Explorer(Planted(), rank=8)
 """,

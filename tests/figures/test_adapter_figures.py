@@ -63,10 +63,10 @@ def test_a_cut_of_modules_of_different_rank_and_of_zero(tmp_path):
     picture = figures.AdapterCut(adapter).draw(rank=2, scale=1.0)
     spectra = adapters.spectra(adapter)
     expected = error_of(spectra, 2, [2**-0.5] * 3)  # of the file that is cut to rank 2
-    assert picture.drawn["readers"]["alpha/r"] == pytest.approx((2**-0.5, expected), abs=1e-9)
+    assert picture.drawn.loaders["alpha/r"] == pytest.approx((2**-0.5, expected), abs=1e-9)
     picture.draw(rank=6, scale=1.0)
     expected = error_of(spectra, 6, [3**-0.5, 6**-0.5, 3**-0.5])
-    assert picture.drawn["readers"]["alpha/r"] == pytest.approx((3**-0.5, expected), abs=1e-9)
+    assert picture.drawn.loaders["alpha/r"] == pytest.approx((3**-0.5, expected), abs=1e-9)
     assert picture.highest == 6
     for bad in (0, 7, 1.5):
         with pytest.raises(ValueError, match=r"rank must be .* 1 and 6"):

@@ -17,7 +17,8 @@ from matplotlib.text import Text
 from PIL import Image
 
 from helpers import figures
-from helpers.figures.picture import COLOURS, GREY, caption
+from helpers.figures.look import COLOURS, GREY
+from helpers.figures.picture import caption
 from tests.support.figures import EXPECTED, noise_sweep
 from tests.support.matrices import assert_same, contrast
 
@@ -85,11 +86,11 @@ def test_noise_sweep_at_its_ends_and_with_no_signal_lost(noise):
 def test_noise_sweep_with_all_signals_lost():
     """Noise of 0.625 hides the largest signal, 5; the slider ends before, at 0.4."""
     picture = figures.NoiseSweep().draw(noise=0.625)
-    assert len(picture.drawn["predicted"]) == 0
+    assert len(picture.drawn.predicted) == 0
     said = "theory sees no signal; lost without a trace are 5, 3.5, 2 and 0.5."
     assert said in picture.description
     almost = picture.draw(noise=0.62)
-    np.testing.assert_allclose(almost.drawn["predicted"], [5 + 64 * 0.62**2 / 5], rtol=1e-9)
+    np.testing.assert_allclose(almost.drawn.predicted, [5 + 64 * 0.62**2 / 5], rtol=1e-9)
     assert "signals at 9.92; lost without a trace are 3.5, 2 and 0.5." in almost.description
 
 

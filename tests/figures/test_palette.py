@@ -10,9 +10,8 @@ import pytest
 from colorspacious import cspace_convert, deltaE, machado_et_al_2009_matrix
 from matplotlib.colors import to_rgb
 
-from helpers.figures.picture import COLOURS, GREY, LINES, MARKERS
+from helpers.figures.look import COLOURS, GREY, LINES, MARKERS, RANK_COLOURS, RANK_MARKERS
 from helpers.figures.recall import _BADGES
-from helpers.figures.training import RANK_COLOURS, RANK_MARKERS
 from tests.support.matrices import contrast
 
 ALL = {**COLOURS, "grey": GREY}

@@ -49,7 +49,7 @@ def adapter_map(picture, field):
     for row, module in enumerate(picture.modules):
         for column, layer in enumerate(picture.layers):
             value = measured[f"layers.{layer}.{module}"]
-            np.testing.assert_allclose(picture.drawn["values"][row, column], value, rtol=1e-9)
+            np.testing.assert_allclose(picture.drawn.values[row, column], value, rtol=1e-9)
             relative = (value - low[0]) / (high[0] - low[0])
             np.testing.assert_allclose(
                 picture.image.get_array()[row, column], relative, rtol=1e-6, atol=1e-9
@@ -89,8 +89,8 @@ def adapter_cut(picture, rank, scale):
         assert point.get_xdata() == [at]
         np.testing.assert_allclose(point.get_ydata(), [error(rank, scale)], atol=1e-7)
     for reader, ratio in (("alpha/r", rank**-0.5), ("alpha/sqrt(r)", 1.0)):
-        np.testing.assert_allclose(picture.readers[reader].get_xdata(), [ratio], rtol=1e-12)
-        (shown,) = picture.readers[reader].get_ydata()
+        np.testing.assert_allclose(picture.loaders[reader].get_xdata(), [ratio], rtol=1e-12)
+        (shown,) = picture.loaders[reader].get_ydata()
         np.testing.assert_allclose(shown, error(rank, ratio), atol=1e-7)
     for cursor, at in zip(picture.cursors, (rank, rank, scale)):
         assert list(cursor.get_xdata()) == [at, at]
@@ -112,7 +112,7 @@ def adapter_behaviour(picture, rank, scale, person, adapter):
     people, style, template = people_and_style(TASKS[adapter])
     shown = people[person - 1]
     text = written_without_a_cache(weights, shown, style)
-    assert " ".join(picture.drawn["marks"].words) == text
+    assert " ".join(picture.drawn.marks.words) == text
     assert f"right is: {world.tell(shown, template)}" in picture.text()
     (run,) = (r for r in record()["runs"] if (r["name"], r["seed"]) == (adapter, 0))
     for side, setting in (("ranks", "rank"), ("scales", "scale")):
@@ -122,7 +122,7 @@ def adapter_behaviour(picture, rank, scale, person, adapter):
             np.testing.assert_array_equal(line.get_ydata(), [row[name] for row in run[side]])
     for cursor, at in zip(picture.cursors, (rank, scale)):
         assert list(cursor.get_xdata()) == [at, at]
-    (ratio,) = picture.reader.get_xdata()
+    (ratio,) = picture.loader.get_xdata()
     assert ratio == (1 if adapter == "style" else 0.25)
     words = text.split()
     right = sum(

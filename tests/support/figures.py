@@ -49,7 +49,7 @@ def two_updates(picture, rank, noise):
     said = [f"Rank {rank} keeps {128 * rank} numbers", f"noise {noise:g}"]
     for name, matrix in article_matrices(noise).items():
         kept = rebuilt(matrix, rank)
-        drawn = picture.drawn["matrices"]
+        drawn = picture.drawn.matrices
         agree(picture.images[name, "update"].get_array(), drawn[name, "update"], matrix)
         agree(picture.images[name, "kept"].get_array(), drawn[name, "kept"], kept)
         error = np.linalg.norm(matrix - kept) / np.linalg.norm(matrix)
@@ -62,7 +62,7 @@ def layers(picture, rank, noise, update):
     together = rebuilt(matrix, rank)
     layer = together - (rebuilt(matrix, rank - 1) if rank > 1 else 0)
     for title, expected in zip(picture.TITLES, (layer, together, matrix - together)):
-        agree(picture.images[title].get_array(), picture.drawn["matrices"][title], expected)
+        agree(picture.images[title].get_array(), picture.drawn.matrices[title], expected)
     values = article_spectra(noise)[update]
     share = values[rank - 1] ** 2 / np.sum(values**2)
     return [
@@ -76,7 +76,7 @@ def spectrum_under_noise(picture, noise):
     spectra = article_spectra(noise)
     floor, threshold = 16 * noise, 4 / np.sqrt(3) * 8 * noise
     for name in NAMES:
-        agree_line(picture.observed[name], RANKS, picture.drawn["observed"][name], spectra[name])
+        agree_line(picture.observed[name], RANKS, picture.drawn.observed[name], spectra[name])
         np.testing.assert_allclose(picture.floors[name].get_ydata(), [floor, floor], rtol=1e-12)
         (alone,) = (
             line for line in picture.observed[name].axes.lines if line.get_label() == "signal alone"
@@ -102,7 +102,7 @@ def in_words(items):
 
 def noise_sweep(picture, noise):
     values = article_spectra(noise)["style"][:5]
-    agree_line(picture.points, [noise] * 5, picture.drawn["observed"], values)
+    agree_line(picture.points, [noise] * 5, picture.drawn.observed, values)
     stands_at(picture.line, noise)
     levels = np.linspace(0, 0.4, 41)
     measured = [line for line in picture.points.axes.lines if len(line.get_xdata()) == len(levels)]
@@ -122,7 +122,7 @@ def noise_sweep(picture, noise):
     seen = [signal for signal in (5, 3.5, 2, 0.5) if signal > 8 * noise]
     lost = [f"{signal:g}" for signal in (5, 3.5, 2, 0.5) if signal <= 8 * noise]
     pushed = [signal + 64 * noise**2 / signal for signal in seen]
-    np.testing.assert_allclose(picture.drawn["predicted"], pushed, rtol=1e-9)
+    np.testing.assert_allclose(picture.drawn.predicted, pushed, rtol=1e-9)
     theory = f"theory puts the signals at {in_words([f'{value:.2f}' for value in pushed])}"
     if lost:
         theory += f"; lost without a trace {'are' if lost[1:] else 'is'} {in_words(lost)}"
@@ -135,7 +135,7 @@ def error_over_rank(picture, rank, alpha, noise):
         for series in ("best", *RULES):
             scales = np.ones(64) if series == "best" else multiplier(alpha, RANKS, series)
             expected = errors_from_spectrum(values, RANKS, scales)
-            computed = picture.drawn["errors"][name, series]
+            computed = picture.drawn.errors[name, series]
             np.testing.assert_allclose(computed, expected, rtol=1e-9, atol=1e-11)
             # An error of 0 has no place on a log axis.
             shown = np.where(expected > 0, computed, np.nan)
@@ -158,7 +158,7 @@ def error_plane(picture, rank, alpha, noise, update):
     for rule, power in zip(RULES, (1, 2)):
         expected = [errors_from_spectrum(values, RANKS, multiplier(a, RANKS, rule)) for a in alphas]
         image = picture.images[rule]
-        agree(image.get_array(), picture.drawn["planes"][rule].T, expected)
+        agree(image.get_array(), picture.drawn.planes[rule].T, expected)
         assert tuple(image.get_extent()) == (0.5, 64.5, 0, 8)
         point = picture.points[rule]
         assert (point.get_xdata(), point.get_ydata()) == ([rank], [np.log2(alpha)])
@@ -175,7 +175,7 @@ def scale_over_rank(picture, rank, alpha):
     for axes in ("linear", "log"):
         for rule in RULES:
             expected = multiplier(alpha, RANKS, rule)
-            computed = picture.drawn["scales"][rule]
+            computed = picture.drawn.scales[rule]
             agree_line(picture.lines[axes, rule], RANKS, computed, expected)
             point = picture.points[axes, rule]
             agree_line(point, [rank], [computed[rank - 1]], [expected[rank - 1]])
@@ -197,14 +197,14 @@ def reader_mismatch(picture, rank, alpha, noise):
     said.append(f"alpha of {alpha * np.sqrt(rank):.4g} makes")
     for rule in RULES:
         expected = multiplier(alpha, RANKS, rule)
-        agree_line(picture.scales[rule], RANKS, picture.drawn["scales"][rule], expected)
-        agree(picture.points[rule].get_ydata(), [picture.drawn["scales"][rule][rank - 1]],
+        agree_line(picture.scales[rule], RANKS, picture.drawn.scales[rule], expected)
+        agree(picture.points[rule].get_ydata(), [picture.drawn.scales[rule][rank - 1]],
               [expected[rank - 1]])  # fmt: skip
     for name, values in article_spectra(noise).items():
         errors = {}
         for rule, ratio in zip(RULES, (1 / np.sqrt(RANKS), np.ones(64))):
             errors[rule] = errors_from_spectrum(values, RANKS, ratio)
-            computed = picture.drawn["errors"][name, rule]
+            computed = picture.drawn.errors[name, rule]
             agree_line(picture.errors[name, rule], RANKS, computed, errors[rule])
         right, wrong = errors[RSLORA][rank - 1], errors[STANDARD][rank - 1]
         said.append(f"the {name} error from {right:.3f} to {wrong:.3f}")
@@ -223,7 +223,7 @@ def spectrum_energy_error(picture, rank, noise, target):
             "best error": np.sqrt(missed(values)),
         }
         for title, expected in curves.items():
-            computed = picture.drawn["curves"][title, name]
+            computed = picture.drawn.curves[title, name]
             agree_line(picture.lines[title, name], RANKS, computed, expected)
             point = picture.points[title, name]
             agree_line(point, [rank], [computed[rank - 1]], [expected[rank - 1]])
@@ -253,7 +253,7 @@ def rank_measures(picture, noise):
     for name, values in article_spectra(noise).items():
         for measure, expected in measured_ranks(values).items():
             point = picture.points[name, measure]
-            computed = picture.drawn["measures"][name, measure]
+            computed = picture.drawn.measures[name, measure]
             agree_line(point, [noise], [computed], [expected])
             (curve,) = (line for line in point.axes.lines if line.get_label() == measure)
             np.testing.assert_array_equal(curve.get_xdata(), levels)
@@ -271,7 +271,7 @@ def energy_triangle(picture, rank, noise):
     for name, values in article_spectra(noise).items():
         energy = captured(values)[rank - 1]
         kept, lost = np.sqrt(energy), np.sqrt(missed(values)[rank - 1])
-        agree(picture.corners[name].get_data(), np.transpose([picture.drawn["legs"][name]]),
+        agree(picture.corners[name].get_data(), np.transpose([picture.drawn.legs[name]]),
               [[kept], [lost]])  # fmt: skip
         corners = [[0, kept, kept, 0], [0, 0, lost, 0]]
         np.testing.assert_allclose(picture.edges[name].get_data(), corners, rtol=1e-9, atol=1e-12)

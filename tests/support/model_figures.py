@@ -52,7 +52,7 @@ def behaviour(picture, rank, scale, noise, person, task):
     people, style, template = people_and_style(task)
     shown = people[person - 1]
     text = written_without_a_cache(weights, shown, style)
-    assert " ".join(picture.drawn["marks"].words) == text
+    assert " ".join(picture.drawn.marks.words) == text
     words = text.split()
     right = [
         next((w for w in words if w in world.PARTS[part]), None) == getattr(shown, part)
@@ -67,7 +67,7 @@ def behaviour(picture, rank, scale, noise, person, task):
     for side, at in (("ranks", rank), ("scales", scale)):
         point = picture.points[side, "facts"]
         assert point.get_xdata() == [at]
-        assert point.get_ydata() == [picture.drawn["facts"]]
+        assert point.get_ydata() == [picture.drawn.now.facts]
     for cursor, at in zip(picture.cursors, (rank, scale)):
         assert list(cursor.get_xdata()) == [at, at]
     asked, written, truth, signs = picture.text().splitlines()

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 import nbformat
 
-from helpers import explorers
+from helpers import controls
 from helpers.lora import article
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
@@ -115,10 +115,10 @@ def quotable_numbers():
     """What prose may name without showing it: a slider's stops, and what others reported."""
     reported = {value for claim in article.CLAIMS for value in claim.values}
     return {
-        *explorers.SCALES,
-        *explorers.NOISES,
-        *explorers.TARGETS,
-        *explorers.LEARNING_RATES,
+        *controls.SCALES,
+        *controls.NOISES,
+        *controls.TARGETS,
+        *controls.LEARNING_RATES,
     } | reported
 
 

@@ -83,7 +83,7 @@ def first_step(picture, start, width):
         for (optimiser, rule), theory in zip(cases, THEORY[start, quantity]):
             key = quantity, optimiser, rule
             values = np.reshape(sizes[key], (10, 6))
-            np.testing.assert_allclose(picture.drawn["exponents"][key].values, values, rtol=1e-9)
+            np.testing.assert_allclose(picture.drawn.exponents[key].values, values, rtol=1e-9)
             mean = values.mean(axis=0)
             agree_line(picture.points[key], FIRST_RANKS, mean / mean[0])
             agree_line(picture.theory[key], FIRST_RANKS, (FIRST_RANKS / 2.0) ** theory)
@@ -101,7 +101,7 @@ def one_rate(picture, update):
         np.testing.assert_array_equal(line.get_xdata(), ranks)
         np.testing.assert_allclose(line.get_ydata(), floor, rtol=1e-9, atol=1e-9)
     for optimiser, name in OPTIMISERS.items():
-        errors = picture.drawn["errors"][optimiser]
+        errors = picture.drawn.errors[optimiser]
         assert errors.shape == (2, 7, 3)
         for i, rule in enumerate(RULES):
             for at, seed in ((0, 0), (3, 1), (6, 2)):
@@ -129,7 +129,7 @@ def rate_fan(picture, update):
     rates = 10 ** np.arange(-3.5, 0.6, 0.5)
     for optimiser, name in OPTIMISERS.items():
         np.testing.assert_allclose(sweeps.GRID_RATES[optimiser], rates, rtol=1e-12)
-        left = picture.drawn["left"][optimiser]
+        left = picture.drawn.left[optimiser]
         assert left.shape == (2, 4, len(rates))
         for i, rule in enumerate(RULES):
             floor, whole = np.sum(values[16:] ** 2), np.sum(values**2)
@@ -212,8 +212,8 @@ def training_run(picture, rank, alpha, noise, learning_rate, optimiser, update):
     M, values = article_matrices(noise)[update], article_spectra(noise)[update]
     energy, steps = np.sum(values**2), np.arange(151)
     floor = np.sum(values[rank:] ** 2) / energy
-    assert list(picture.floor.get_ydata()) == [picture.drawn["floor"]] * 2
-    assert picture.drawn["floor"] == pytest.approx(floor, rel=1e-9, abs=1e-12)
+    assert list(picture.floor.get_ydata()) == [picture.drawn.floor] * 2
+    assert picture.drawn.floor == pytest.approx(floor, rel=1e-9, abs=1e-12)
     said = [f"{OPTIMISERS[optimiser]} on {update}, rank {rank}, alpha {alpha:g}, noise {noise:g}"]
     said.append(f"learning rate {learning_rate:.2g}, 150 steps")
     for i, rule in enumerate(RULES):
@@ -231,7 +231,7 @@ def training_run(picture, rank, alpha, noise, learning_rate, optimiser, update):
             "progress": (picture.progress, progress),
         }
         for name, (lines, expected) in series.items():
-            shown, computed = lines[rule].get_ydata(), picture.drawn[name][i]
+            shown, computed = lines[rule].get_ydata(), getattr(picture.drawn, name)[i]
             np.testing.assert_array_equal(lines[rule].get_xdata(), steps)
             np.testing.assert_array_equal(shown[:stop], computed[:stop])
             np.testing.assert_allclose(shown[:stop], expected[:stop], rtol=1e-6, atol=1e-12)

@@ -21,7 +21,7 @@ from . import interact
 from .report import arguments, save, summary, table
 
 USUAL = inspect.getsource(interact).replace("from __future__ import annotations\n", "")
-START = 'import sys\nsys.path.insert(0, "..")\nfrom helpers import explorers'
+START = 'import sys\nsys.path.insert(0, "..")\nfrom helpers import controls, explorers'
 WAYS = {
     "explorer": "explorers.error_over_rank()",
     "interact": f"""{USUAL}
@@ -33,9 +33,9 @@ def show(**settings):
 
 _ = ipywidgets.interact(
     show,
-    rank=explorers.rank_slider(8),
-    alpha=explorers.alpha_slider(16),
-    noise=explorers.noise_slider(0.01),
+    rank=controls.rank_slider(8),
+    alpha=controls.alpha_slider(16),
+    noise=controls.noise_slider(0.01),
 )
 """,
 }

@@ -1,0 +1,174 @@
+"""Controls: every setting has one, which looks, moves and is called the same everywhere."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets as widgets
+
+from .figures.adapter_map import FIELDS
+from .model import recall, tasks
+
+#: The values that the sliders step through, in every explorer.
+RANK_LIMITS = (1, 64)
+ALPHAS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+NOISES = (0.0, 0.001, 0.003, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
+SCALES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
+TARGETS = (0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
+UPDATES = ("facts", "style")
+#: A quarter of a decade apart.
+LEARNING_RATES = tuple(float(f"{10 ** (power / 4):.2g}") for power in range(-16, 1))
+_STYLE = {"description_width": "92px"}
+
+
+def _whole(description: str, value: int, limits: tuple[int, int]) -> Any:
+    """A slider over every whole number between two."""
+    low, high = limits
+    return widgets.IntSlider(
+        value, low, high, description=description, continuous_update=True,
+        style=_STYLE, layout=widgets.Layout(width="360px"),
+    )  # fmt: skip
+
+
+def _steps(description: str, options: tuple[Any, ...], value: Any) -> Any:
+    """A slider over listed values, the chosen one written beside it."""
+    return widgets.SelectionSlider(
+        options=[(f"{option:g}", option) for option in options],
+        value=value,
+        description=description,
+        continuous_update=True,
+        style=_STYLE,
+        layout=widgets.Layout(width="360px"),
+    )
+
+
+def _buttons(options: dict[str, str], value: str, width: str) -> Any:
+    """A row of buttons, one of them pressed; `options` are values and what is written on them."""
+    return widgets.ToggleButtons(
+        options=[(label, option) for option, label in options.items()],
+        value=value,
+        style={"button_width": width},
+        layout=widgets.Layout(margin="0 24px"),
+    )
+
+
+def rank_slider(value: int, limits: tuple[int, int] = RANK_LIMITS) -> Any:
+    """Rank r, every whole number.
+
+    >>> rank_slider(8, (1, 16)).max
+    16
+    """
+    return _whole("rank r", value, limits)
+
+
+def alpha_slider(value: float) -> Any:
+    """alpha, over the values in use."""
+    return _steps("alpha", ALPHAS, value)
+
+
+def noise_slider(value: float) -> Any:
+    """Standard deviation of the noise, over levels that matter here."""
+    return _steps("noise", NOISES, value)
+
+
+def scale_slider(value: float) -> Any:
+    """A dial on a finished update, 1 being what the update was trained with."""
+    return _steps("scale s", SCALES, value)
+
+
+def person_slider(value: int) -> Any:
+    """Which of the first people."""
+    return _whole("person", value, (1, recall.LIVE_PEOPLE))
+
+
+def target_slider(value: float) -> Any:
+    """Captured energy to reach."""
+    return _steps("target", TARGETS, value)
+
+
+def learning_rate_slider(value: float) -> Any:
+    """Learning rate, in quarter decades."""
+    return _steps("learning rate", LEARNING_RATES, value)
+
+
+def optimiser_buttons(value: str) -> Any:
+    """Which optimiser trains."""
+    return _buttons({"sgd": "SGD", "adam": "Adam"}, value, "110px")
+
+
+def update_buttons(value: str) -> Any:
+    """Which of the two updates is shown."""
+    return _buttons({name: f"{name} update" for name in UPDATES}, value, "110px")
+
+
+def task_buttons(value: str) -> Any:
+    """What the small model was fine-tuned on."""
+    labels = {name: f"Facts of {name} people" for name in tasks.TASKS}
+    return _buttons({**labels, tasks.NEW_STYLE: "New style"}, value, "150px")
+
+
+def adapter_buttons(value: str) -> Any:
+    """Which of the shipped adapters."""
+    return _buttons({name: f"Adapter {name}" for name in tasks.SHIPPED_ADAPTERS}, value, "150px")
+
+
+def field_buttons(value: str) -> Any:
+    """Which measure of every module."""
+    return _buttons({name: field.button for name, field in FIELDS.items()}, value, "130px")
+
+
+#: One kind of control for one setting, in the order in which they are shown. A slider over
+#: whole numbers also takes the lowest and the highest.
+CONTROLS: dict[str, Callable[..., Any]] = {
+    "rank": rank_slider,
+    "alpha": alpha_slider,
+    "scale": scale_slider,
+    "noise": noise_slider,
+    "learning_rate": learning_rate_slider,
+    "target": target_slider,
+    "person": person_slider,
+    "optimiser": optimiser_buttons,
+    "update": update_buttons,
+    "task": task_buttons,
+    "adapter": adapter_buttons,
+    "field": field_buttons,
+}
+
+#: Names for screen readers, which ipywidgets 7 and 8 have no setting for: their slider handles
+#: have no accessible name (those of 7 no role either), a slider over listed values says which
+#: of them it is on and not the value, a chosen toggle button looks chosen and does not say so,
+#: and an image has no alternative text. This runs in the page. It sets attributes and watches
+#: text and children, so it never wakes itself.
+_SCRIPT = """
+const box = this.closest('.widget-vbox');
+const set = (node, names) => {
+  for (const [name, value] of Object.entries(names)) node?.setAttribute(name, value);
+};
+const name = () => {
+  for (const slider of box.querySelectorAll('.widget-hslider')) {
+    const label = slider.querySelector('label').textContent;
+    const readout = slider.querySelector('.widget-readout');
+    const handle = slider.querySelector('.noUi-handle, .ui-slider-handle');
+    if (!readout || !handle) continue;
+    set(handle, {role: 'slider', 'aria-label': label, 'aria-valuetext': readout.textContent});
+    if (handle.matches('.ui-slider-handle'))
+      set(handle, {'aria-valuenow': parseFloat(readout.textContent)});
+    set(readout, {role: 'textbox', 'aria-label': `value of ${label}`});
+  }
+  for (const button of box.querySelectorAll('.widget-toggle-buttons button'))
+    set(button, {'aria-pressed': button.classList.contains('mod-active')});
+  const words = box.querySelector(':scope > .rank-lab-words');
+  set(box.querySelector(':scope > img'), {alt: words?.textContent.trim() ?? ''});
+  set(words?.querySelector('.widget-html-content'), {role: 'status'});
+};
+new MutationObserver(name).observe(box, {childList: true, subtree: true, characterData: true});
+name();
+"""
+
+#: The class of the widget with the sentence, by which the script finds it.
+WORDS_CLASS = "rank-lab-words"
+#: For a `widgets.HTML` in an explorer's box. A style sheet, here an empty one, is loaded when
+#: it comes into the page: that is when its script can look around itself.
+NAMING = f'<style onload="{html.escape(" ".join(_SCRIPT.split()))}"></style>'
