@@ -56,6 +56,7 @@ lint: ready-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy
+	$(BIN)/python -c "from importlinter.cli import lint_imports_command as run; run()" --no-cache
 
 test-unit: ready-test
 	$(BIN)/python -m pytest -q -n 2 --dist=loadfile tests --ignore=tests/browser --ignore=tests/site

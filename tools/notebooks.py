@@ -1,6 +1,6 @@
 """Keep the notebooks in step and refresh their stored outputs.
 
-    python -m tools.notebooks sync      bootstrap cell and navigation, from one source
+    python -m tools.notebooks sync      first cells, navigation, CONTRIBUTING's table
     python -m tools.notebooks refresh   sync, then restart and run each notebook, and store it
 
 `refresh` takes notebook paths; without any it does them all.
@@ -16,6 +16,7 @@ from typing import Any
 
 import nbformat
 
+from . import map
 from .project import ROOT, read_address, read_version
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -57,7 +58,7 @@ def navigation(path: Path, titles: dict[Path, str]) -> str:
 
 
 def sync() -> list[Path]:
-    """Write the bootstrap cell and the navigation; return what changed."""
+    """Write the first cell and the navigation; return what changed."""
     loaded = {path: nbformat.read(path, 4) for path in NOTEBOOKS}
     titles = {path: title(notebook) for path, notebook in loaded.items()}
     source, changed = bootstrap(), []
@@ -110,7 +111,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("verb", choices=("sync", "refresh"))
     parser.add_argument("paths", nargs="*", type=Path)
     options = parser.parse_args(arguments)
-    for path in sync():
+    for path in [*sync(), *map.write()]:
         print(f"synced {path.name}")
     if options.verb == "refresh":
         for path in [each.resolve() for each in options.paths] or NOTEBOOKS:

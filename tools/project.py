@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import zipfile
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -60,3 +61,13 @@ def _is_ignored(file: Path, patterns: list[str]) -> bool:
     return file.parts[0] == ".git" or any(
         fnmatch(name, pattern) for pattern in patterns if pattern for name in names
     )
+
+
+def archive(target: Path) -> None:
+    """Write the project as one zip file; the same bytes for the same content."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as made:
+        for file in files():
+            name = Path(target.stem) / file.relative_to(ROOT)
+            info = zipfile.ZipInfo(name.as_posix())
+            info.external_attr = (file.stat().st_mode & 0o777) << 16
+            made.writestr(info, file.read_bytes(), zipfile.ZIP_DEFLATED)

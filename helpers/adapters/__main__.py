@@ -1,4 +1,4 @@
-"""Inspect, bake or truncate a LoRA adapter: python -m helpers.adapters COMMAND PATH
+"""Inspect, bake or truncate a LoRA adapter.
 
 inspect   which rank every module uses, and which scale a loader applies
 bake      an rsLoRA adapter's copy that loaders of alpha/r scale rightly
@@ -28,6 +28,9 @@ from .modules import Adapter
 from .reading import read
 from .singular_values import Cut, Progress, difference, spectra, total_error
 
+#: How the command is called: it has a name of its own where the package is installed.
+PROGRAM = "python -m helpers.adapters" if __package__ == "helpers.adapters" else "rank-lab"
+
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line; exit status 2."""
@@ -49,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="python -m helpers.adapters", description=__doc__,
+        prog=PROGRAM, description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

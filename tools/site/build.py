@@ -19,7 +19,6 @@ import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,8 +26,9 @@ from typing import Any
 
 import nbformat
 
+from .. import project
 from ..notebooks import NOTEBOOKS, WIDGET_VIEW, title
-from ..project import ROOT, files, read_address, read_version
+from ..project import ROOT, read_address, read_version
 from . import edition, pyodide
 from .edition import BUILD, SETTINGS, empty
 
@@ -192,17 +192,7 @@ def pages() -> None:
     command += ["-d", str(BUILD / "site-doctrees"), "-c", str(SETTINGS), str(source), str(SITE)]
     subprocess.run([sys.executable, *command], check=True)
     shutil.copytree(pictures, SITE / pictures.name)
-    archive(SITE / ARCHIVE)
-
-
-def archive(target: Path) -> None:
-    """All files of the project as one; the same bytes for the same content."""
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as made:
-        for file in files():
-            name = Path(target.stem) / file.relative_to(ROOT)
-            info = zipfile.ZipInfo(name.as_posix())
-            info.external_attr = (file.stat().st_mode & 0o777) << 16
-            made.writestr(info, file.read_bytes(), zipfile.ZIP_DEFLATED)
+    project.archive(SITE / ARCHIVE)
 
 
 def main(arguments: list[str] | None = None) -> int:

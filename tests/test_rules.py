@@ -1,0 +1,160 @@
+"""Rules of the house: which way arrows point, which names there are, what stands where."""
+
+import ast
+import doctest
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from tools import map as notebook_map
+from tools import project
+
+ROOT = project.ROOT
+MODULES = [file for file in project.files() if file.is_relative_to(ROOT / "helpers")
+           and file.suffix == ".py"]  # fmt: skip
+#: What a newcomer sees first. At most 15.
+VISIBLE = {
+    "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "environment.yml",
+    "experiments", "helpers", "notebooks", "noxfile.py", "pyproject.toml", "requirements.txt",
+    "tests", "tools",
+}  # fmt: skip
+#: Functions that a notebook calls and that have no example yet. This list only gets shorter.
+WITHOUT_EXAMPLE = {
+    "helpers.environment.check",
+    "helpers.lora.article.audit",
+    "helpers.lora.scaling.alpha_for_scale",
+    "helpers.lora.scaling.scale",
+    "helpers.lora.spectrum.captured_energy",
+    "helpers.lora.spectrum.elbow",
+    "helpers.lora.spectrum.rank_for_energy",
+    "helpers.lora.spectrum.rank_for_error",
+    "helpers.lora.spectrum.stable_rank",
+    "helpers.lora.updates.article_singular_values",
+    "helpers.lora.updates.simulate",
+    "helpers.model.matched.cut_or_dialled",
+    "helpers.model.matched.over_rates",
+    "helpers.model.results.adapter",
+    "helpers.model.results.adapter_spectrum",
+    "helpers.model.results.before",
+    "helpers.model.results.bits_per_parameter",
+    "helpers.model.results.needed_rank",
+    "helpers.model.results.over_rates",
+    "helpers.model.results.pretrained_rates",
+    "helpers.model.results.pretrained_spectra",
+    "helpers.model.results.pretrained_trained",
+    "helpers.model.results.pretrained_truncated",
+    "helpers.model.results.trained",
+    "helpers.model.results.truncated",
+    "helpers.model.shipped.parts",
+    "helpers.model.world.bits_per_person",
+    "helpers.model.world.mark",
+    "helpers.model.world.people",
+    "helpers.model.world.tell",
+    "helpers.training.init.init_A",
+    "helpers.training.loop.train",
+    "helpers.training.losses.noisy_data",
+    "helpers.training.sweeps.compare",
+    "helpers.training.sweeps.sweep",
+    "helpers.training.theory.gaussian_target",
+    "helpers.training.theory.log_slope",
+    "helpers.training.theory.measure_exponents",
+    "helpers.training.theory.theory_exponent",
+}
+#: They return widgets, which a docstring cannot show; tests/test_explorers.py makes each.
+WIDGETS = "helpers.explorers."
+
+
+def test_arrows_point_one_way():
+    """The contracts in pyproject.toml."""
+    pytest.importorskip("importlinter", reason="import-linter is in the group `test`")
+    command = "from importlinter.cli import lint_imports_command as run; run()"
+    done = subprocess.run(
+        [sys.executable, "-c", command, "--no-cache"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def absolute(file):
+    """The modules of `helpers` that a file imports by their full names."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.append(node.module or "")
+    return [name for name in names if name.split(".")[0] in ("helpers", "lora_rank_lab")]
+
+
+@pytest.mark.parametrize("file", MODULES, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_imports_inside_helpers_are_relative(file):
+    assert absolute(file) == []
+
+
+def test_one_word_one_room():
+    """No name of a module or folder stands twice, except a figure's over what it draws."""
+    places = {file.parent if file.name == "__init__.py" else file for file in MODULES}
+    places = {place.relative_to(ROOT / "helpers") for place in places} - {
+        place.relative_to(ROOT / "helpers") for place in [ROOT / "helpers"]
+    }
+    figures = {place for place in places if place.parts[0] == "figures" and len(place.parts) > 1}
+    for group in (figures, places - figures):
+        twice = {stem for stem, n in Counter(place.stem for place in group).items() if n > 1}
+        assert twice == set()
+
+
+def test_the_root_holds_what_a_newcomer_needs():
+    there = {file.relative_to(ROOT).parts[0] for file in project.files()}
+    assert {name for name in there if not name.startswith(".")} == VISIBLE
+    assert len(VISIBLE) <= 15
+
+
+def test_every_package_is_in_the_wheel():
+    packages = {file.parent.relative_to(ROOT) for file in MODULES if file.name == "__init__.py"}
+    names = {".".join(("lora_rank_lab", *package.parts[1:])) for package in packages}
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    listed = text.partition("\npackages = ")[2].partition("\n]")[0] + "]"
+    assert set(ast.literal_eval(listed)) == names
+    assert {file.parent.relative_to(ROOT) for file in MODULES} == packages
+
+
+# The notebooks and what they use
+
+
+def test_the_table_of_notebooks_is_in_step():
+    """Written by `python -m tools.map`; a notebook, module, figure or test that goes is missed."""
+    assert notebook_map.written() == notebook_map.PATH.read_text(encoding="utf-8")
+
+
+def functions():
+    """The functions of `helpers` that notebooks call, by their full names."""
+    found = {}
+    for path in notebook_map.notebooks():
+        found |= notebook_map.called(path)
+    return dict(sorted(found.items()))
+
+
+FUNCTIONS = functions()
+EXAMPLES = doctest.DocTestFinder(recurse=False, exclude_empty=True)
+
+
+def test_every_function_that_a_notebook_calls_has_an_example():
+    missing = {
+        name
+        for name, function in FUNCTIONS.items()
+        if ">>>" not in (function.__doc__ or "") and not name.startswith(WIDGETS)
+    }
+    assert missing <= WITHOUT_EXAMPLE
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if not name.startswith(WIDGETS)])
+def test_the_example_runs_and_gives_what_it_says(name):
+    function = FUNCTIONS[name]
+    module = sys.modules[function.__module__]
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    said = []
+    for example in EXAMPLES.find(function, name, module=module, globs=dict(vars(module))):
+        runner.run(example, out=said.append)
+    assert runner.failures == 0, "".join(said)
