@@ -50,6 +50,11 @@ def marked_html(marks: Marks) -> str:
 
 
 @dataclass(frozen=True)
+
+#: What the marks in a written text mean.
+_SIGNS = "✓ a right fact, ✗ a wrong one, [ ] a word that does not belong to this style"
+
+
 class Recalled:
     """What the small model writes with an update, beside what was measured.
 
@@ -166,7 +171,7 @@ class Recall(Picture[R]):
             ("asked", world.prompt(person, now.style)),
             ("written", show(self.drawn.marks)),
             ("right is", world.tell(person, now.template)),
-            ("signs", "✓ a right fact, ✗ a wrong one, [ ] a word that the style has not here"),
+            ("signs", _SIGNS),
         ]
 
 
