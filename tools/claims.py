@@ -36,8 +36,8 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "notebooks" / "appendix" / "claims.toml"
 TABLE = SOURCE.with_suffix(".md")
 README = "README"
-#: The parts of the README that say what was found; None is what stands before the badges.
-FOUND = (None, "What came out")
+#: The parts of the README that say what was found.
+FOUND = ("What came out",)
 #: What a check may use, by its name there.
 NAMES = {
     "np": "numpy",
@@ -120,9 +120,7 @@ def _section(text: str, heading: str) -> str:
 def said() -> dict[str, list[str]]:
     """What is claimed: the sentences of README's findings and of each notebook's recap."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    lead = readme.split("<!-- badges -->")[0]
-    parts = [lead if part is None else _section(readme, part) for part in FOUND]
-    found = {README: sentences("\n\n".join(parts))}
+    found = {README: sentences("\n\n".join(_section(readme, part) for part in FOUND))}
     for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         text = "\n\n".join(_source(cell) for cell in cells if cell["cell_type"] == "markdown")
