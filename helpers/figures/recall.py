@@ -49,12 +49,11 @@ def marked_html(marks: Marks) -> str:
     return " ".join(parts)
 
 
-@dataclass(frozen=True)
-
 #: What the marks in a written text mean.
 _SIGNS = "✓ a right fact, ✗ a wrong one, [ ] a word that does not belong to this style"
 
 
+@dataclass(frozen=True)
 class Recalled:
     """What the small model writes with an update, beside what was measured.
 
