@@ -123,7 +123,8 @@ class AdapterCut(Picture[Cuts]):
             energy,
             best=adapters.error_at(self.spectra, ranks),
             error=adapters.error_at(self.spectra, ranks, scale),
-            over_scale=np.sqrt(squared_error(energy, 1 - energy, SCALES)),
+            # Rounded, the share at the full rank may be more than 1.
+            over_scale=np.sqrt(squared_error(energy, max(1 - energy, 0.0), SCALES)),
             now=float(adapters.error_at(self.spectra, rank, scale)),
             loaders={rule: self._loaded(rank, rule) for rule in SCALINGS},
         )
