@@ -1,4 +1,4 @@
-"""Part 4: LoRA adapters of the small model that are kept, in PEFT's files."""
+"""Part 4: LoRA adapters of the small model, kept in PEFT's file format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from helpers.model.update import apply_update, captured_energy, decompose
 from . import config, small
 from .config import Adapter
 
-#: Matrices that are looked up by a token or a place; the others are multiplied with.
+#: Matrices that are looked up by a token or a position; the others are multiplied with.
 LOOKED_UP = ("embedding", "position")
 _MEASURES = {
     "stable": spectrum.stable_rank,
@@ -25,9 +25,9 @@ _MEASURES = {
 
 
 def adapter(name: str, seed: int) -> dict[str, Any]:
-    """Train one of `config.ADAPTERS`, and what is left of it at each rank and scale.
+    """Train one of `config.ADAPTERS`, and measure it truncated to each rank and at each scale.
 
-    What is measured is what is kept: factors in half precision.
+    The factors are measured as they are saved: in half precision.
     """
     made = config.ADAPTERS[name]
     rule = scaling.RSLORA if made.use_rslora else scaling.STANDARD

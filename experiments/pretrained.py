@@ -134,7 +134,7 @@ def _restore(model: Any, base: dict[str, torch.Tensor]) -> None:
 
 
 def pretrained_full(task: str, seed: int) -> dict[str, Any]:
-    """Fine-tune every linear layer in full; what is left of it at each rank."""
+    """Fine-tune every linear layer in full; measure the update truncated to each rank."""
     model, tokenizer, base = _loaded()
     _restore(model, base)
     before = behaviour(model, tokenizer, task, seed)

@@ -71,7 +71,7 @@ def _run(function: Callable[..., dict[str, Any]], setting: Settings, folder: Pat
     """Make one result and save it whole or not at all."""
     import torch
 
-    torch.set_num_threads(1)  # One core a run: independent runs fill the others.
+    torch.set_num_threads(1)  # One core per run: independent runs fill the others.
     config.RUNS = folder
     file = _file(function, setting)
     if file.exists():  # A cluster repeats what a lost worker had finished.

@@ -39,7 +39,7 @@ def small_model() -> None:
 
 
 def lora() -> None:
-    """Every LoRA run of the small model, a row each, with the family that it belongs to."""
+    """Every LoRA run of the small model, one row per run, with the family that it belongs to."""
     families = {alpha: family for family, alpha in ALPHA.items()}
     rows = [
         {**_row(run), "family": families.get(run["settings"]["alpha"])}

@@ -31,7 +31,7 @@ def pretrain(seed: int) -> dict[str, Any]:
 
 
 def full(seed: int, task: str) -> dict[str, Any]:
-    """Fine-tune all weights on a task; what is left of it at each rank."""
+    """Fine-tune all weights on a task; measure the update truncated to each rank."""
     base = base_of(seed)
     weights = {name: matrix.clone().requires_grad_() for name, matrix in base.items()}
     people, styles = recall.task(task, seed)
@@ -65,7 +65,7 @@ def full(seed: int, task: str) -> dict[str, Any]:
 
 
 def needed_rank(seed: int, task: str) -> dict[str, Any]:
-    """The lowest rank of the truncated update that recalls enough, by halving the range.
+    """The lowest rank at which the truncated update recalls enough, by bisection.
 
     Recall of the style for the new style, of the facts for new people. The full update
     recalls all of both, and recall is taken to rise with the rank.

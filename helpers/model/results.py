@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +10,7 @@ from numpy.typing import ArrayLike
 from .. import validation
 from ..validation import Array
 from . import world
+from .curves import Curves, from_rows
 from .shipped import measured, spectra
 from .tasks import ADAPTERS, LARGEST, TASKS
 
@@ -21,53 +20,6 @@ CAPACITY, SWEEP = "capacity", "sweep"
 #: The alpha that each is trained with.
 ALPHA = {CAPACITY: 4, SWEEP: 16}
 PRETRAINED_TASKS = ("style", "facts")
-
-
-@dataclass(frozen=True)
-class Curves:
-    """Measured shares over one setting.
-
-    Attributes
-    ----------
-    at : (N,) array
-        The setting: ranks, scales or learning rates, rising.
-    seeds : tuple of int
-        The K seeds.
-    values : dict of str to (K, N) array
-        Such as "facts" and "style", between 0 and 1.
-    """
-
-    at: Array
-    seeds: tuple[int, ...]
-    values: dict[str, Array]
-
-    def mean(self, name: str) -> Array:
-        """Over the seeds, (N,)."""
-        return np.asarray(np.nanmean(self.values[name], axis=0))
-
-    def spread(self, name: str) -> float:
-        """The largest distance between two seeds at one setting."""
-        values = self.values[name]
-        return float(np.max(np.nanmax(values, axis=0) - np.nanmin(values, axis=0)))
-
-    def reaches(self, name: str, level: float) -> Array:
-        """(K,): for each seed the lowest setting from which on all are at `level` or above.
-
-        NaN where even the last setting is below.
-        """
-        enough = np.logical_and.accumulate((self.values[name] >= level)[:, ::-1], axis=1)[:, ::-1]
-        return np.where(enough.any(axis=1), self.at[enough.argmax(axis=1)], np.nan)
-
-
-def _curves(rows: Iterable[dict[str, Any]], setting: str, names: Iterable[str]) -> Curves:
-    rows = list(rows)
-    at = sorted({row[setting] for row in rows})
-    seeds = tuple(sorted({row["seed"] for row in rows}))
-    values = {name: np.full((len(seeds), len(at)), np.nan) for name in names}
-    for row in rows:
-        for name, array in values.items():
-            array[seeds.index(row["seed"]), at.index(row[setting])] = row.get(name, np.nan)
-    return Curves(np.array(at, dtype=float), seeds, values)
 
 
 def _measured_on(side: str) -> tuple[str, ...]:
@@ -96,7 +48,7 @@ def truncated(task: str, side: str = "ranks") -> Curves:
         if run["task"] == task
         for row in run[side]
     ]
-    return _curves(rows, side.removesuffix("s"), _measured_on(side))
+    return from_rows(rows, side.removesuffix("s"), _measured_on(side))
 
 
 def before(task: str) -> dict[str, Array]:
@@ -157,7 +109,7 @@ def trained(task: str) -> Curves:
     """
     validation.choice("task", task, (*TASKS, LARGEST.name))
     rows = [row for row in _lora(CAPACITY) if row["task"] == task]
-    return _curves(rows, "rank", ("facts", "style", "known", "parameters"))
+    return from_rows(rows, "rank", ("facts", "style", "known", "parameters"))
 
 
 def exposures(people: str) -> float:
@@ -194,7 +146,7 @@ def over_rates(optimiser: str, use_rslora: bool, rank: int) -> Curves:
         if (row["optimiser"], row["rank"]) == (optimiser, rank)
         and (row["use_rslora"] == use_rslora or rank == 1)
     ]
-    return _curves(rows, "learning_rate", ("facts", "known"))
+    return from_rows(rows, "learning_rate", ("facts", "known"))
 
 
 def adapter(name: str, side: str = "ranks") -> Curves:
@@ -222,7 +174,7 @@ def adapter(name: str, side: str = "ranks") -> Curves:
         if run["name"] == name
         for row in run[side]
     ]
-    return _curves(rows, side.removesuffix("s"), _measured_on(side))
+    return from_rows(rows, side.removesuffix("s"), _measured_on(side))
 
 
 def adapter_spectrum(name: str) -> dict[str, Array]:
@@ -272,7 +224,7 @@ def pretrained_truncated(task: str) -> Curves:
         if run["task"] == task
         for row in run["ranks"]
     ]
-    return _curves(rows, "rank", ("facts", "style", "fluent", "energy"))
+    return from_rows(rows, "rank", ("facts", "style", "fluent", "energy"))
 
 
 def pretrained_trained(task: str, use_rslora: bool, learning_rate: float) -> Curves:
@@ -292,7 +244,7 @@ def pretrained_trained(task: str, use_rslora: bool, learning_rate: float) -> Cur
         and row["learning_rate"] == learning_rate
         and (row["use_rslora"] == use_rslora or row["rank"] == 1)
     ]
-    return _curves(rows, "rank", ("facts", "style", "fluent", "parameters"))
+    return from_rows(rows, "rank", ("facts", "style", "fluent", "parameters"))
 
 
 def pretrained_rates(task: str) -> tuple[float, ...]:
