@@ -178,7 +178,7 @@ class Behaviour(Recall[Truncated]):
     """What the small model recalls and writes with its update of a task.
 
     Settings: rank (>= 0), scale (>= 0), noise (>= 0), person (1 to 25), task
-    (one of `recall.TASKS`).
+    (one of `tasks.TASKS`).
 
     Examples
     --------

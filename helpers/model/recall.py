@@ -15,8 +15,6 @@ from .transformer import Weights, write
 from .update import Update, apply_update, captured_energy
 from .world import Marks, Person
 
-#: The names of the tasks whose full updates ship.
-TASKS = tuple(tasks.TASKS)
 #: How many people an explorer lets the model write about at each step.
 LIVE_PEOPLE = 25
 

@@ -43,7 +43,7 @@ def test_new_people_come_in_the_known_styles(name):
 
 
 def test_every_task_exists_in_every_world():
-    for name in recall.TASKS:
+    for name in tasks.TASKS:
         for seed in (0, 1):
             people, styles = recall.task(name, seed)
             assert set(people) <= set(world.world(seed))

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.model import recall, shipped, transformer, world
+from helpers.model import recall, shipped, tasks, transformer, world
 from helpers.model.update import apply_update
 
 ROOT = Path(__file__).parents[2]
 DATA = shipped.DATA
 CACHED = (shipped.measured, shipped.base, shipped.update, shipped._parts)
-WEIGHTS = ("base", *(f"update_{task}" for task in recall.TASKS))
+WEIGHTS = ("base", *(f"update_{task}" for task in tasks.TASKS))
 #: As in experiments/config.py: on how many people known before recall is measured.
 KNOWN = world.people("known")[:100]
 #: A word may flip with the order in which numbers are added up: of 25 people in 4 styles
@@ -76,7 +76,7 @@ def test_base_and_updates_are_matrices_of_one_model():
     assert base["embedding"].shape == (len(world.vocabulary()), 128)
     assert base["unembedding"].shape == base["embedding"].shape[::-1]
     assert base["position"].shape == (36, 128)
-    for task in recall.TASKS:
+    for task in tasks.TASKS:
         update = shipped.update(task)
         assert {name: m.shape for name, m in update.items()} == {
             name: m.shape for name, m in base.items()
@@ -118,7 +118,7 @@ def test_a_scaled_update_behaves_as_recorded(scale):
     assert_behaves(weights, row)
 
 
-@pytest.mark.parametrize("task", recall.TASKS)
+@pytest.mark.parametrize("task", tasks.TASKS)
 def test_each_whole_update_does_its_task(task):
     people, styles = recall.task(task)
     weights = apply_update(shipped.base(), shipped.parts(task), 128)
@@ -129,7 +129,7 @@ def test_each_whole_update_does_its_task(task):
         assert share == pytest.approx(recorded(task)["ranks"][-1][name], abs=0.05)
 
 
-@pytest.mark.parametrize("task", recall.TASKS)
+@pytest.mark.parametrize("task", tasks.TASKS)
 def test_recorded_energies_are_those_of_the_update(task):
     """From the matrices' own singular values, without `truncation`."""
     update = shipped.update(task)

@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; differences stand in")
 
 from experiments import model  # noqa: E402
-from helpers.model import recall, shipped, world  # noqa: E402
+from helpers.model import shipped, tasks, world  # noqa: E402
 from helpers.model.gradients import loss_and_gradients  # noqa: E402
 
 # More threads only wait for each other where other work keeps the cores busy.
@@ -17,7 +17,7 @@ TEXTS = model.corpus((*world.people("known")[:4], *world.people(4)), world.STYLE
 
 
 @pytest.mark.parametrize(("kind", "tolerance"), [("float64", 1e-11), ("float32", 1e-5)])
-@pytest.mark.parametrize("task", [None, *recall.TASKS])
+@pytest.mark.parametrize("task", [None, *tasks.TASKS])
 def test_loss_and_gradients_are_those_of_pytorch(task, kind, tolerance):
     """Before training, where the loss is large, and after it, where it is nearly nothing."""
     assert (TEXTS < 0).any()

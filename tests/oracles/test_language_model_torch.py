@@ -6,13 +6,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; loops stand in")
 
 from experiments import model  # noqa: E402
-from helpers.model import recall, shipped, transformer, world  # noqa: E402
+from helpers.model import recall, shipped, tasks, transformer, world  # noqa: E402
 
 # More threads only wait for each other where other work keeps the cores busy.
 torch.set_num_threads(1)
 
 #: The base alone, and with the whole update of each task.
-TASKS = (None, *recall.TASKS)
+TASKS = (None, *tasks.TASKS)
 PEOPLE = (*world.people("known")[:10], *world.people(10))
 
 
