@@ -64,7 +64,13 @@ class MetaMathRun:
         return RESULTS.format(name=self.name)
 
     def row(self) -> tuple[str, ...]:
-        """Date, name, scale, test, validation, loss and forgetting, as text."""
+        """Date, name, scale, test, validation, loss and forgetting, as text.
+
+        Examples
+        --------
+        >>> METAMATHQA[-1].row()
+        ('2026-07-15', 'LoRA, r = 32', '2', '47.8 %', '50 %', '0.607', '0.050')
+        """
         s = float(scale(self.alpha, self.rank, self.rule))
         shares = (f"{100 * self.test:.1f} %", f"{100 * self.validation:.0f} %")
         lost = "" if self.forgetting is None else f"{self.forgetting:.3f}"

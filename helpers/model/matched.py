@@ -40,7 +40,13 @@ class Kept:
     known: Array
 
     def row(self) -> tuple[str, str, str, str]:
-        """Way, setting, new facts, and known facts with their range over the seeds."""
+        """Way, setting, new facts, and known facts with their range over the seeds.
+
+        Examples
+        --------
+        >>> Kept("rank 8", "dial 0.5", np.array([1.0, 0.98]), np.array([0.4, 0.6])).row()
+        ('rank 8', 'dial 0.5', '0.99', '0.50 (0.40 to 0.60)')
+        """
         low, high = self.known.min(), self.known.max()
         known = f"{self.known.mean():.2f} ({low:.2f} to {high:.2f})"
         return self.way, self.setting, f"{self.facts.mean():.2f}", known
