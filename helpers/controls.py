@@ -9,7 +9,9 @@ from typing import Any
 import ipywidgets as widgets
 
 from .figures.adapter_map import FIELDS
+from .lora.scaling import SCALINGS
 from .model import recall, tasks
+from .model.trainable import PLACEMENTS
 
 #: The values that the sliders step through, in every explorer.
 RANK_LIMITS = (1, 64)
@@ -20,6 +22,10 @@ TARGETS = (0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
 UPDATES = ("facts", "style")
 #: A quarter of a decade apart.
 LEARNING_RATES = tuple(float(f"{10 ** (power / 4):.2g}") for power in range(-16, 1))
+PEOPLE = (5, 10, 25, 50, 100, 200)
+STEPS = (25, 50, 100, 200, 400, 800)
+BATCHES = (8, 16, 32, 64)
+REPLAYED = (0.0, 0.01, 0.03, 0.1, 0.3, 0.75)
 _STYLE = {"description_width": "92px"}
 
 
@@ -32,10 +38,10 @@ def _whole(description: str, value: int, limits: tuple[int, int]) -> Any:
     )  # fmt: skip
 
 
-def _steps(description: str, options: tuple[Any, ...], value: Any) -> Any:
+def _steps(description: str, options: tuple[Any, ...], value: Any, shown: str = "g") -> Any:
     """A slider over listed values, the chosen one written beside it."""
     return widgets.SelectionSlider(
-        options=[(f"{option:g}", option) for option in options],
+        options=[(f"{option:{shown}}", option) for option in options],
         value=value,
         description=description,
         continuous_update=True,
@@ -119,6 +125,63 @@ def field_buttons(value: str) -> Any:
     return _buttons({name: field.button for name, field in FIELDS.items()}, value, "130px")
 
 
+def people_slider(value: int) -> Any:
+    """How many new people."""
+    return _steps("new people", PEOPLE, value)
+
+
+def replayed_slider(value: float) -> Any:
+    """The share of known people that is mixed in."""
+    return _steps("old data", REPLAYED, value, ".0%")
+
+
+def steps_slider(value: int) -> Any:
+    """How many steps of training."""
+    return _steps("steps", STEPS, value)
+
+
+def batch_slider(value: int) -> Any:
+    """How many texts a step."""
+    return _steps("batch", BATCHES, value)
+
+
+def seed_slider(value: int) -> Any:
+    """What the draws are made from."""
+    return _whole("seed", value, (0, 9))
+
+
+def method_buttons(value: str) -> Any:
+    """LoRA, or all weights."""
+    return _buttons({"lora": "LoRA", "full": "All weights"}, value, "110px")
+
+
+def rule_buttons(value: str) -> Any:
+    """Which rule makes the scale."""
+    return _buttons({rule: rule for rule in SCALINGS}, value, "110px")
+
+
+def placement_buttons(value: str) -> Any:
+    """Which matrices are trained."""
+    labels = {name: name[0].upper() + name[1:] for name in PLACEMENTS}
+    return _buttons({**labels, "all": "All matrices"}, value, "130px")
+
+
+#: Those of training: `fine_tuning.Recipe` has the settings.
+TRAINING: dict[str, Callable[..., Any]] = {
+    "method": method_buttons,
+    "rule": rule_buttons,
+    "rank": rank_slider,
+    "alpha": alpha_slider,
+    "optimiser": optimiser_buttons,
+    "placement": placement_buttons,
+    "learning_rate": learning_rate_slider,
+    "steps": steps_slider,
+    "batch": batch_slider,
+    "people": people_slider,
+    "replayed": replayed_slider,
+    "seed": seed_slider,
+}
+
 #: One kind of control for one setting, in the order in which they are shown. A slider over
 #: whole numbers also takes the lowest and the highest.
 CONTROLS: dict[str, Callable[..., Any]] = {
@@ -160,7 +223,7 @@ const name = () => {
   for (const button of box.querySelectorAll('.widget-toggle-buttons button'))
     set(button, {'aria-pressed': button.classList.contains('mod-active')});
   const words = box.querySelector(':scope > .rank-lab-words');
-  set(box.querySelector(':scope > img'), {alt: words?.textContent.trim() ?? ''});
+  set(box.querySelector('img'), {alt: words?.textContent.trim() ?? ''});
   set(words?.querySelector('.widget-html-content'), {role: 'status'});
 };
 new MutationObserver(name).observe(box, {childList: true, subtree: true, characterData: true});

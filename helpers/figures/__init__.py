@@ -3,6 +3,7 @@
 from .adapter_map import AdapterMap
 from .adapter_recall import AdapterBehaviour
 from .adapters import AdapterCut
+from .fine_tuning import FineTuningRun
 from .first_step import FirstStep
 from .noise import NoiseSweep, SpectrumUnderNoise
 from .picture import Picture
@@ -24,6 +25,7 @@ __all__ = [
     "EnergyTriangle",
     "ErrorOverRank",
     "ErrorPlane",
+    "FineTuningRun",
     "FirstStep",
     "Layers",
     "NoiseSweep",

@@ -18,85 +18,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import validation
-from ..lora import scaling
-from ..training.optimisers import OPTIMISERS
 from ..training.optimisers import optimiser as make_optimiser
 from ..validation import Array
 from . import recall, shipped, world
 from .gradients import loss_and_gradients
-from .tasks import FULL_RANK
-from .trainable import METHODS, PLACEMENTS, LoRA, Whole
+from .recipe import KNOWN_ASKED, Recipe, rate_at
+from .trainable import PLACEMENTS, LoRA, Whole
 from .world import Person
 
-#: The shares of the steps in which the learning rate rises, and falls to zero at the end.
-WARM_UP, COOL_DOWN = 0.05, 0.3
-#: Of how many known people the facts are asked for at the end. They are never trained on.
-KNOWN_ASKED = 100
-#: Of how many people of each group they are asked for while the model trains.
+#: Of how many people of each group facts are asked for while the model trains.
 ASKED = recall.LIVE_PEOPLE
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What to train on what, and how.
-
-    Attributes
-    ----------
-    people : int
-        How many new people to learn, in the four styles that the model knows.
-    method : "lora" or "full"
-        LoRA, or all weights of the chosen matrices; then rank, alpha and rule have no effect.
-    rank : int
-    alpha : float, above 0
-    rule : "alpha/r" or "alpha/sqrt(r)"
-    placement : str
-        One of `PLACEMENTS`: which matrices are trained.
-    optimiser : "sgd" or "adam"
-    learning_rate : float, above 0
-        The highest; see `rate_at`.
-    steps, batch : int
-        How many steps, each on how many texts.
-    replayed : float
-        The share of the people known before whose texts are mixed into the new ones: the last
-        of them, and no more than leaves the `KNOWN_ASKED` that are asked about.
-    seed : int
-        Of A and of the order of the texts. The world and its base are always the same.
-
-    Raises ValueError, which names the argument, for a value that is not allowed.
-    """
-
-    people: int = 25
-    method: str = "lora"
-    rank: int = 8
-    alpha: float = 4
-    rule: str = scaling.RSLORA
-    placement: str = "all"
-    optimiser: str = "adam"
-    learning_rate: float = 3e-3
-    steps: int = 200
-    batch: int = 32
-    replayed: float = 0.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        world.people(validation.integer("people", self.people, 1))
-        validation.choice("method", self.method, METHODS)
-        note = " (the width of the model)"
-        validation.integer("rank", self.rank, 1, FULL_RANK, note)
-        validation.number("alpha", self.alpha, 0, above=True)
-        validation.choice("rule", self.rule, scaling.SCALINGS)
-        validation.choice("placement", self.placement, tuple(PLACEMENTS))
-        validation.choice("optimiser", self.optimiser, OPTIMISERS)
-        validation.number("learning_rate", self.learning_rate, 0, above=True)
-        validation.integer("steps", self.steps, 1)
-        validation.integer("batch", self.batch, 1)
-        validation.number("replayed", self.replayed, 0, 1 - KNOWN_ASKED / world.KNOWN)
-        validation.integer("seed", self.seed, 0, 2**32 - 1)
-
-    @property
-    def scale(self) -> float:
-        """s, what stands before B A."""
-        return float(scaling.scale(self.alpha, self.rank, self.rule))
 
 
 @dataclass(frozen=True)
@@ -111,8 +42,8 @@ class Progress:
         Of the texts of this step, before it; None at step 0.
     new, known : float or None
         The share of facts that are right, of new people and of people known before, asked
-        for in the four styles; None where it was not measured. Of `ASKED` people each while
-        the model trains, of all new and `KNOWN_ASKED` known ones after the last step.
+        for in the four styles; None where it was not measured. Of at most `ASKED` people
+        each, which is quick; `FineTuning.recall` asks for all.
     """
 
     step: int
@@ -204,15 +135,13 @@ class FineTuning:
             yield Progress(0, None, *self.recall(ASKED))
         while self.step < self.recipe.steps:
             loss = self.take_step()
-            if not np.isfinite(loss):
-                yield Progress(self.step, loss, *self.recall())
-                return
-            if self.step == self.recipe.steps:
-                yield Progress(self.step, loss, *self.recall())
-            elif self.step % every == 0:
+            ended = self.step == self.recipe.steps or not np.isfinite(loss)
+            if ended or self.step % every == 0:
                 yield Progress(self.step, loss, *self.recall(ASKED))
             else:
                 yield Progress(self.step, loss)
+            if ended:
+                return
 
     def recall(self, asked: int | None = None) -> tuple[float, float]:
         """The shares of facts that are right now, of new and of known people.
@@ -220,8 +149,9 @@ class FineTuning:
         Parameters
         ----------
         asked : int or None
-            Of how many people of each group at most; None for all there are. A model whose
-            weights are not finite knows nothing.
+            Of how many people of each group at most; None for all new and `KNOWN_ASKED`
+            known ones, as the experiments do. A model whose weights are not finite knows
+            nothing.
         """
         weights = self.weights()
         if not all(np.isfinite(matrix).all() for matrix in weights.values()):
@@ -261,13 +191,15 @@ def corpus(people: Sequence[Person], styles: Mapping[str, str]) -> Array:
     return filled
 
 
-def rate_at(step: int, steps: int) -> float:
-    """The learning rate at a step, over its highest: it rises, stays, and falls to zero.
+def stored_run() -> tuple[Recipe, list[Progress], tuple[float, float]]:
+    """A run that ships (``experiments/live.py`` made it): its recipe, progress and recall.
 
     Examples
     --------
-    >>> [round(rate_at(step, 20), 2) for step in (0, 1, 14, 17, 19)]
-    [1, 1, 1, 0.5, 0.17]
+    >>> recipe, progress, (new, known) = stored_run()
+    >>> recipe.rank, progress[-1].step, new
+    (8, 200, 1.0)
     """
-    rises, falls = (max(1, round(steps * share)) for share in (WARM_UP, COOL_DOWN))
-    return min(1, (step + 1) / rises, (steps - step) / falls)
+    stored = shipped.measured("small_live")
+    progress = [Progress(*row) for row in stored["progress"]]
+    return Recipe(**stored["recipe"]), progress, (stored["new"], stored["known"])

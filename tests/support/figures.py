@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.support.adapter_figures import ADAPTERS
+from tests.support.live_figures import LIVE
 from tests.support.matrices import (
     NAMES,
     RSLORA,
@@ -319,4 +320,5 @@ EXPECTED = {
     **TRAINING,
     **MODELS,
     **ADAPTERS,
+    **LIVE,
 }
