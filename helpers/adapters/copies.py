@@ -201,7 +201,10 @@ def _write(adapter: Adapter, cuts: list[Cut], path: Path, metadata: dict[str, st
             module.parts["B"].key: (dtype, (module.shape[0], cut.rank, *(1,) * (len(tail) - 1))),
         }
         jobs.append((SIZES[dtype], kinds, module, cut))
-        if module.name + ALPHA in tensors.entries:
+        # Where no alpha stands, some loaders take the rank for it and others do not.
+        if adapter.source != "peft" and (
+            module.name + ALPHA in tensors.entries or cut.alpha != cut.rank
+        ):
             jobs.append((4, {module.name + ALPHA: ("F32", ())}, module.name + ALPHA, cut))
     for name in adapter.ignored:
         entry = tensors.entries[name]

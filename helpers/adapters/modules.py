@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..lora import scaling
+from ..lora import factored, scaling
 from ..tensorfile import FileError, Tensors
 from ..validation import Array
 
@@ -18,8 +18,12 @@ EMBEDDING = "embedding"
 #: Alphas below this, or above its inverse, are taken for damage; no arithmetic overflows within.
 LEAST_ALPHA = 1e-30
 
-#: What a module's update is made of; `Module.parts` has these roles.
-PAIR = "pair"  # B A
+#: What a module's update is made of, and the roles that `Module.parts` has then.
+PAIR = "pair"  # B A, of "B" and "A"
+TUCKER = "Tucker"  # B (mid A), of "B", "mid" and "A": a convolution in three parts
+HADAMARD = "Hadamard"  # (B1 A1) * (B2 A2), of "B1", "A1", "B2", "A2": LoHa
+KRONECKER = "Kronecker"  # W1 x W2, each of one part, "W1", or of two, "W1a" and "W1b": LoKr
+FULL = "full"  # a difference that is added whole, "D"
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Stated:
 
 @dataclass(frozen=True)
 class Module:
-    """One adapted module: for a pair its update is s B A, with B (d x r) and A (r x k).
+    """One adapted module: its update is s times a product, of B (d x r) and A (r x k) for a pair.
 
     Parameters
     ----------
@@ -81,12 +85,12 @@ class Module:
         (d, k) of B A. A convolution's k is inputs x kernel; an embedding's B A is
         (dimension, tokens), the transpose of its weight.
     rank : int
-        r, the rows of A.
+        r, the rows of A, by which alpha is divided.
     alpha : float
     rule : str
         "alpha/r" or "alpha/sqrt(r)".
     parts : dict of str to Part
-        Where the factors lie, by their role: "A" and "B" for a pair.
+        Where the factors lie, by their role in the form.
     dtype : str
         The type of A in the file.
     kernel : tuple of int
@@ -94,7 +98,9 @@ class Module:
     transposed : bool
         Whether the base weight is stored as (inputs, outputs): `fan_in_fan_out`.
     form : str
-        What the update is made of: `PAIR`.
+        What the update is made of: `PAIR`, `TUCKER`, `HADAMARD`, `KRONECKER` or `FULL`.
+    highest : int
+        The highest rank that a product of such parts can have; r for a pair.
     stated : tuple of Stated
         Every place that states the scale; the first is the one that `alpha` and `rule` follow.
     """
@@ -110,7 +116,14 @@ class Module:
     kernel: tuple[int, ...] = ()
     transposed: bool = False
     form: str = PAIR
+    highest: int = 0
     stated: tuple[Stated, ...] = ()
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a pair of whole tensors, which a copy can write anew."""
+        parts = self.parts.values()
+        return self.form == PAIR and not any(each.index or each.transposed for each in parts)
 
     @property
     def multiplier(self) -> float:
@@ -174,11 +187,13 @@ class Adapter:
     def part(self, module: Module, role: str) -> Array:
         """One factor as it lies in the file, in its precision; FileError for NaN or infinity."""
         part = module.parts[role]
-        array = self.tensors.read(part.key)[part.index]
+        array = self.tensors.read_part(part.key, part.index)
         return array.T if part.transposed else array
 
     def factors(self, module: Module) -> tuple[Array, Array]:
         """B (d x r) and A (r x k) as they lie in the file, in its precision.
+
+        Of a Tucker or a Hadamard product those of the same product, with inner side `highest`.
 
         Raises FileError if they hold NaN or infinity.
 
@@ -190,11 +205,35 @@ class Adapter:
         >>> B.shape, A.shape
         ((128, 16), (16, 466))
         """
-        A, B = self.part(module, "A"), self.part(module, "B")
-        return B.reshape(module.shape[0], module.rank), A.reshape(module.rank, module.shape[1])
+        d, k = module.shape
+        if module.form == HADAMARD:
+            return factored.hadamard(*self.sides(module, "1"), *self.sides(module, "2"))
+        B, A = self.sides(module, "")
+        return B.reshape(d, module.highest), A.reshape(module.highest, k)
+
+    def sides(self, module: Module, number: str) -> tuple[Array, Array]:
+        """The two sides of one product of a module: "B1" and "A1" for number 1, say."""
+        B, A = self.part(module, f"B{number}"), self.part(module, f"A{number}")
+        if f"mid{number}" in module.parts:
+            A = factored.tucker(self.part(module, f"mid{number}"), A.reshape(len(A), -1))
+        return B.reshape(len(B), -1), A.reshape(len(A), -1)
+
+    def halves(self, module: Module) -> tuple[Array, Array]:
+        """The two matrices of a Kronecker product, each multiplied out from its own parts."""
+        found = []
+        for name in ("W1", "W2"):
+            if name in module.parts:
+                W = self.part(module, name)
+            else:
+                B, A = self.part(module, f"{name}a"), self.part(module, f"{name}b")
+                if f"{name}mid" in module.parts:
+                    A = factored.tucker(self.part(module, f"{name}mid"), A)
+                W = B.astype(np.float64) @ A.astype(np.float64)
+            found.append(W.reshape(len(W), -1).astype(np.float64))
+        return found[0], found[1]
 
     def delta(self, module: Module) -> Array:
-        """The update in float64 and in the layout of the base weight: s B A.
+        """The update in float64 and in the layout of the base weight: s B A for a pair.
 
         For checks: it forms the whole matrix, which a spectrum never needs.
 
@@ -205,8 +244,14 @@ class Adapter:
         >>> people.delta(people.modules[0]).shape  # of the embedding: tokens x dimension
         (466, 128)
         """
-        B, A = (factor.astype(np.float64) for factor in self.factors(module))
-        product = module.multiplier * (B @ A)
+        if module.form == FULL:
+            product: Array = self.part(module, "D").reshape(module.shape).astype(np.float64)
+        elif module.form == KRONECKER:
+            product = np.asarray(np.kron(*self.halves(module)))
+        else:
+            B, A = (factor.astype(np.float64) for factor in self.factors(module))
+            product = B @ A
+        product = module.multiplier * product
         if module.kernel:
             return product.reshape(module.shape[0], *module.kernel)
         return product.T if module.transposed or module.kind == EMBEDDING else product

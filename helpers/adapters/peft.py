@@ -1,23 +1,28 @@
-"""Adapter folders as PEFT writes them: a config and a safetensors file.
-
-How PEFT finds a module's own rank or alpha in rank_pattern and alpha_pattern: a key is
-a regular expression that must match the module's whole name, or what follows one of its
-dots; the first key that matches wins (get_pattern_key in peft/utils/other.py, PEFT 0.21).
-"""
+"""Adapter folders as PEFT writes them: a config and a safetensors file."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..lora import scaling
-from ..tensorfile import FileError, open_file, read_json, shown
-from .modules import LEAST_ALPHA, LINEAR, Adapter, Finding
-from .tensor_names import PEFT, extras, left_out, make_module, pair
+from ..tensorfile import FileError, open_checkpoint, open_file, read_json, shown
+from .assembly import assemble, left_out, nothing_read
+from .modules import LEAST_ALPHA, PAIR, Adapter, Finding, Stated
+from .tensor_names import (
+    BIAS,
+    TRAINED_BIAS,
+    Pair,
+    compile_patterns,
+    exactly,
+    find,
+    label,
+    sort_names,
+)
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -26,16 +31,12 @@ PREFIX = "base_model.model."
 #: PEFT's own defaults, for settings that a config leaves out.
 DEFAULTS = {"r": 8, "lora_alpha": 8}
 
-#: A pattern beyond these could keep Python's matcher busy for hours.
-_LONGEST = 600
-_MOST_REPEATS = 4
-_MOST_WAYS = 10_000
-
 #: Settings under which B A alone is not the update, or is laid out in another way.
-_NOT_READ = (
-    "target_parameters", "use_qalora", "use_bdlora", "kasa_config", "arrow_config",
-    "monteclora_config",
-)  # fmt: skip
+_NOT_READ = ("use_qalora", "use_bdlora", "kasa_config", "arrow_config", "monteclora_config")
+#: Methods whose update is a product that is read here, and what they call alpha.
+_READ = {"LORA": "lora_alpha", "LOHA": "alpha", "LOKR": "alpha"}
+#: What compiling and distributing put into names.
+_WRAPPED = "_orig_mod|module|_fsdp_wrapped_module|_checkpoint_wrapped_module"
 #: Starts that change the base weights, so that the adapter belongs to the changed ones.
 _CHANGES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
 
@@ -46,64 +47,95 @@ def read_peft(folder: Path) -> Adapter:
     Raises
     ------
     FileError
-        If a file is missing or damaged, config and weights disagree, or the
-        config asks for a variant of LoRA whose update is not multiplier x B A.
+        If a file is missing or damaged, config and weights disagree, nothing of the
+        weights can be read, or the config asks for a method whose update is no product.
     """
-    where = shown(folder)
-    if not (folder / CONFIG).is_file():
-        others = sorted(each.name for each in folder.glob("*.safetensors"))
-        hint = f"; to read a file in it, name the file: {shown(', '.join(others))}" * bool(others)
-        raise FileError(f"{where} has no {CONFIG}{hint}")
-    if not (folder / WEIGHTS).exists():
+    where, weights = shown(folder), folder / WEIGHTS
+    config = read_json(folder / CONFIG)
+    settings = check_config(config, shown(folder / CONFIG))
+    if not weights.exists() and (folder / f"{WEIGHTS}.index.json").is_file():
+        tensors = open_checkpoint(folder / f"{WEIGHTS}.index.json")
+    elif not weights.exists():
         # A pickle in its place gets the error that says how to convert it.
         pickled = folder / "adapter_model.bin"
         raise FileError(f"{where} has no {WEIGHTS}") if not pickled.exists() else _of(pickled)
-    config = read_json(folder / CONFIG)
-    settings = check_config(config, shown(folder / CONFIG))
-    tensors = open_file(folder / WEIGHTS)
-    pairs, left = pair(tensors.entries, PEFT, shown(folder / WEIGHTS))
-    if not pairs:
-        raise FileError(f"{shown(folder / WEIGHTS)} holds no LoRA factors")
-    modules = []
-    for each in pairs:
-        name = each.name.removeprefix(PREFIX)
-        module = make_module(
-            tensors, name, each.kind, (each.A_key, each.B_key),
-            (CONFIG, settings.alpha_of(name), settings.rule),
-            transposed=settings.transposed and each.kind == LINEAR,
-        )  # fmt: skip
-        if module.rank != settings.rank_of(name):
+    else:
+        tensors = open_file(weights)
+    names = sort_names(tensors.entries)
+    modules = assemble(
+        tensors, names, lambda name, rank: settings.scales(_in_model(name), rank), _in_model,
+        lambda name: settings.experts_rank(_in_model(name)), transposed=settings.transposed,
+    )  # fmt: skip
+    if not modules:
+        raise FileError(nothing_read(shown(weights), names.odd))
+    for module in modules:
+        expected = settings.rank_of(module.name)
+        if module.form == PAIR and not module.parts["A"].index and module.rank != expected:
             raise FileError(
-                f"{where}: config and weights disagree on module {name}: rank "
-                f"{settings.rank_of(name)} by {CONFIG}, {module.rank} by its factors"
+                f"{where}: config and weights disagree on module {module.name}: rank "
+                f"{expected} by {CONFIG}, {module.rank} by its factors"
             )
-        modules.append(module)
-    ignored = extras(left, shown(folder / WEIGHTS))
-    findings = (*left_out(ignored), *settings.findings)
-    return Adapter(folder, "peft", tuple(modules), tensors, config, ignored, findings)
+    ignored = {name: label(name) for name in names.left}
+    for name, kind in ignored.items():
+        if settings.biases and name.endswith(".bias") and kind != BIAS:
+            ignored[name] = TRAINED_BIAS
+    findings = [*_dead(names.pairs), *left_out(ignored, names.odd), *settings.findings]
+    if TRAINED_BIAS in ignored.values():
+        text = "Trained biases are part of the change to the model; vLLM refuses such adapters."
+        findings.append(Finding("bias", text))
+    return Adapter(folder, "peft", tuple(modules), tensors, config, ignored, tuple(findings))
+
+
+def _in_model(name: str) -> str:
+    """A module's name in the base model, without what training put in front of it."""
+    return re.sub(rf"(^|\.)(?:{_WRAPPED})\.(?=.)", r"\1", name.rpartition(PREFIX)[2])
+
+
+def _dead(pairs: Sequence[Pair]) -> Iterator[Finding]:
+    """What PEFT matches with nothing: it loads such a file with a warning, and does nothing."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for each in pairs:
+        key, why = each.A_key, None
+        if not each.style.startswith("peft"):
+            why = f"they are in {each.style}'s names", "convert the file"
+        elif not key.startswith(PREFIX):
+            front = key.partition(PREFIX)[0]
+            cure = f"take {front!r} from the front of each" if PREFIX in key else f"add {PREFIX!r}"
+            why = f"names must begin with {PREFIX!r}", cure
+        elif re.search(rf"(^|\.)(?:{_WRAPPED})\.", key):
+            why = "they hold what compiling or distributing put there", "take it out of the names"
+        elif not key.endswith((".lora_A.weight", ".lora_embedding_A")):
+            why = (
+                "they end otherwise than in .lora_A.weight",
+                "take the adapter's name out" if "name" in each.style else "add .weight",
+            )
+        if why:
+            reasons.setdefault(why, []).append(each.name)
+    for (reason, cure), names in reasons.items():
+        text = (
+            f"{len(names)} of {len(pairs)} modules are dead in PEFT, which loads them into nothing "
+            f"({reason}; the first is {shown(names[0])}). To mend it, {cure}."
+        )
+        yield Finding("dead", text, tuple(names))
 
 
 class Settings:
     """The part of a config that sets ranks and multipliers, checked."""
 
     def __init__(self, config: Mapping[str, Any], where: str) -> None:
-        merged = {**DEFAULTS, **{key: v for key, v in config.items() if v is not None}}
+        called = _READ.get(str(config.get("peft_type", "LORA")), "lora_alpha")
+        given = {key: v for key, v in config.items() if v is not None}
+        merged = {**DEFAULTS, called: DEFAULTS["lora_alpha"], **given}
         self._rank = _number(merged["r"], "r", where, whole=True)
-        self._alpha = _number(merged["lora_alpha"], "lora_alpha", where)
+        self._alpha = _number(merged[called], called, where)
         self._ranks = self._patterns(merged, "rank_pattern", where)
         self._alphas = self._patterns(merged, "alpha_pattern", where)
         use_rslora = _flag(merged, "use_rslora", where)
         self.rule = scaling.RSLORA if use_rslora else scaling.STANDARD
         self.transposed = _flag(merged, "fan_in_fan_out", where)
-        start = shown(merged.get("init_lora_weights", "")).lower()
-        self.findings = tuple(
-            Finding(
-                "base changed",
-                f"init_lora_weights is {start}: the base weights were changed before training.",
-            )
-            for name in _CHANGES_BASE
-            if start.startswith(name)
-        )
+        self.biases = merged.get("bias", "none") != "none"
+        self._experts = [str(each) for each in _list(merged.get("target_parameters"))]
+        self.findings = tuple(_about(merged, called in config and config[called] is None))
 
     @staticmethod
     def _patterns(merged: Mapping[str, Any], key: str, where: str) -> list[Any]:
@@ -122,6 +154,41 @@ class Settings:
         """The alpha of a module."""
         return float(find(self._alphas, name, self._alpha))
 
+    def scales(self, name: str, rank: int, place: str = CONFIG) -> list[Stated]:
+        """What a config states of a module's scale; `rank` is that of its factors, or 0."""
+        return [Stated(place, self.alpha_of(name), self.rule, rank or self.rank_of(name))]
+
+    def experts_rank(self, name: str) -> int:
+        """The rank of one expert, if a module is a stack of them (target_parameters); else 0."""
+        module = name.replace(".base_layer", "")
+        parents = [each.rpartition(".")[0] for each in self._experts]
+        of_experts = any(module == one or module.endswith(f".{one}") for one in parents if one)
+        return self.rank_of(name) if of_experts else 0
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _about(config: Mapping[str, Any], no_alpha: bool) -> Iterator[Finding]:
+    """What a config says of an adapter beside its scale."""
+    start = shown(config.get("init_lora_weights", ""), 30).lower()
+    if start.startswith(_CHANGES_BASE):
+        yield Finding(
+            "base changed",
+            f"init_lora_weights is {start}: the base weights were changed before training. s B A "
+            "is not the update, and copies of other rank would be wrong: let PEFT convert it first "
+            "(save_pretrained with path_initial_model_for_weight_conversion).",
+        )
+    if no_alpha:
+        yield Finding("no alpha", f"{CONFIG} says alpha is null: PEFT's default, 8, is taken.")
+    if config.get("layer_replication"):
+        text = "layer_replication is set: the adapter belongs to a model with repeated layers."
+        yield Finding("layers repeated", text)
+    if config.get("alora_invocation_tokens"):
+        text = "An aLoRA acts only after its invocation tokens, in loaders that know it."
+        yield Finding("alora", text)
+
 
 def check_config(config: Mapping[str, Any], where: str) -> Settings:
     """The settings of a LoRA config.
@@ -129,11 +196,16 @@ def check_config(config: Mapping[str, Any], where: str) -> Settings:
     Raises FileError if it is of another method or variant, or a value is not allowed.
     """
     kind = config.get("peft_type")
-    if kind != "LORA":
-        raise FileError(f"{where}: peft_type must be 'LORA', got {shown(repr(kind))}")
+    if not isinstance(kind, str) or kind not in _READ:
+        hint = "; PEFT itself reads its other methods" if isinstance(kind, str) else ""
+        listed = ", ".join(map(repr, _READ))
+        raise FileError(f"{where}: peft_type must be one of {listed}, got {kind!r:.40}{hint}")
     for key in _NOT_READ:
         if config.get(key):
-            raise FileError(f"{where}: {key} is set; that variant of LoRA is not read")
+            raise FileError(
+                f"{where}: {key} is set; that variant of LoRA is not read. PEFT merges it, and "
+                "`inspect MERGED --against BASE` reads the result"
+            )
     return Settings(config, where)
 
 
@@ -159,49 +231,6 @@ def _of(pickled: Path) -> FileError:
     except FileError as error:
         return error
     raise AssertionError("a pickle was opened")
-
-
-def find(compiled: list[tuple[re.Pattern[str], Any]], name: str, default: Any) -> Any:
-    """The value of the first pattern that matches `name`, or the default."""
-    return next((value for pattern, value in compiled if pattern.match(name)), default)
-
-
-def compile_patterns(patterns: Mapping[str, Any], where: str) -> list[tuple[re.Pattern[str], Any]]:
-    """The patterns as PEFT reads them, in their order.
-
-    Raises FileError if one is no regular expression, or one that could take
-    very long: too many repetitions, or a repeated group.
-    """
-    compiled = []
-    for key, value in patterns.items():
-        _check(key, where)
-        try:
-            compiled.append((re.compile(rf"(.*\.)?({key})$"), value))
-        except (re.error, RecursionError, OverflowError) as error:
-            raise FileError(
-                f"{where}: {shown(key)} is not a regular expression ({shown(error)})"
-            ) from None
-    return compiled
-
-
-def exactly(name: str) -> str:
-    """The pattern that matches this module and no other."""
-    return "^" + re.escape(name)
-
-
-def _check(key: str, where: str) -> None:
-    plain = re.sub(r"\\.|\[\^?\]?[^\]]*\]", "x", key)
-    repeats = len(re.findall(r"[*+{]", plain))
-    # Each alternative and each optional part multiplies the ways to match at worst.
-    ways = 2 ** min(plain.count("?"), 64)
-    for group in re.split(r"[()]", plain):
-        ways *= 1 + group.count("|")
-    if len(key) > _LONGEST or repeats > _MOST_REPEATS or ways > _MOST_WAYS or ")*" in plain \
-            or ")+" in plain or "){" in plain:  # fmt: skip
-        raise FileError(
-            f"{where}: the pattern {shown(key)} is too involved to match safely; at most "
-            f"{_LONGEST} characters, {_MOST_REPEATS} repetitions and no repeated group are allowed"
-        )
 
 
 def reconfigure(

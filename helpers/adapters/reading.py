@@ -1,39 +1,50 @@
 """Reading an adapter in whichever of the formats it is.
 
-kohya's sd-scripts write an `.alpha` for each module. Where it is missing, s is 1, that
-is alpha = rank: networks/merge_lora.py takes the rank as the default and
-networks/resize_lora.py sets the scale to 1.0. (The trainer's own --network_alpha
-defaults to 1, but a file trained so says alpha = 1.) kohya's and Diffusers' files know
-alpha / r only, unless Diffusers' metadata says use_rslora.
+kohya's sd-scripts write an `.alpha` for each module. Where no place states a scale, s is 1,
+that is alpha = rank: networks/merge_lora.py takes the rank as the default, and ComfyUI 1.
+Diffusers' metadata (lora_adapter_metadata) has PEFT's settings, for each component of a
+pipeline or, from save_lora_adapter, for all. mlx-lm states the scale itself.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ..lora import scaling
-from ..tensorfile import FileError, Tensors, open_file, parse_json, shown
-from .modules import Adapter, Finding
+from ..lora.scaling import RSLORA, STANDARD
+from ..tensorfile import FileError, Tensors, open_file, open_gguf, parse_json, read_json, shown
+from .assembly import assemble, left_out, nothing_read
+from .modules import Adapter, Finding, Module, Stated
 from .peft import CONFIG, PREFIX, WEIGHTS, Settings, read_peft
-from .tensor_names import DIFFUSERS, KOHYA, extras, left_out, make_module, pair
+from .tensor_names import DORA, label, sort_names
 
 METADATA = "lora_adapter_metadata"
 ALPHA = ".alpha"
 CONVENTION = "nowhere: alpha is the rank by convention"
 #: An alpha that was given as a whole number may be saved as one.
 _WHOLE = {"I32": "<i4", "I64": "<i8"}
+_MLX_WEIGHTS = "adapters.safetensors"
+#: Where a file's header states alpha and rank, by whoever writes it.
+_HEADER = (
+    ("ss_network_alpha", "ss_network_dim"), ("lora_alpha", "lora_rank"), ("lora_alpha", "r"),
+    ("lora_alpha", "rank"), ("network_alpha", "network_dim"), ("alpha", "rank"),
+    ("adapter.lora.alpha", ""),
+)  # fmt: skip
 
 
 def read(path: str | Path) -> Adapter:
-    """An adapter from a PEFT folder, or from one file in kohya's or Diffusers' names.
+    """An adapter from a folder of PEFT's or MLX's, or from one file.
 
     Parameters
     ----------
     path : str or Path
-        A folder with adapter_config.json; its adapter_model.safetensors; or
-        another .safetensors file.
+        A folder with adapter_config.json; its weights; or another .safetensors or .gguf
+        file: in the names of kohya's sd-scripts, Diffusers, LyCORIS or llama.cpp.
 
     Raises
     ------
@@ -49,64 +60,71 @@ def read(path: str | Path) -> Adapter:
     """
     path = Path(path)
     try:
+        path = path.expanduser() if path.parts[:1] == ("~",) and not path.exists() else path
         exists, is_folder = path.exists(), path.is_dir()
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):
         exists = is_folder = False
     if not exists:
         hub = len(path.parts) == 2 and not path.suffix and not path.parent.exists()
         hint = ": a name on a hub is not a path, so download it first" if hub else ""
         raise FileError(f"{shown(path)} does not exist{hint}")
-    if is_folder:
-        return read_peft(path)
-    if path.name == WEIGHTS and (path.parent / CONFIG).is_file():
-        return read_peft(path.parent)
-    return read_single(path)
+    if path.name in (WEIGHTS, _MLX_WEIGHTS) and (path.parent / CONFIG).is_file():
+        path, is_folder = path.parent, True
+    if not is_folder:
+        return read_single(path)
+    if not (path / CONFIG).is_file():
+        raise FileError(f"{shown(path)} has no {CONFIG}{_instead(path)}")
+    if (path / _MLX_WEIGHTS).exists() and not (path / WEIGHTS).exists():
+        return _read_mlx(path)
+    return read_peft(path)
+
+
+def _instead(folder: Path) -> str:
+    """What in a folder that is no adapter might be one."""
+    others = sorted(each.name for each in folder.glob("*.safetensors"))
+    if others:
+        return f"; to read a file in it, name the file: {shown(', '.join(others))}"
+    inside = sorted(each.parent.name for each in folder.glob(f"*/{CONFIG}"))
+    return f"; it holds {shown(', '.join(inside))}: name one of these folders" * bool(inside)
 
 
 def read_single(path: Path) -> Adapter:
-    """An adapter from one .safetensors file in kohya's or Diffusers' names.
+    """An adapter from one file.
 
     Raises
     ------
     FileError
-        If the file is damaged, holds no pair of LoRA factors, or a factor or an
-        alpha does not fit.
+        If the file is damaged, or nothing in it can be read as an update.
     """
-    tensors = open_file(path)
+    tensors = open_gguf(path) if path.suffix.lower() == ".gguf" else open_file(path)
     where = shown(path)
-    pairs, left = pair(tensors.entries, {**KOHYA, **DIFFUSERS}, where)
-    if not pairs:
-        raise FileError(f"{where} holds no LoRA factors in kohya's or Diffusers' names")
-    if any(each.A_key.startswith(PREFIX) for each in pairs):
+    names = sort_names(tensors.entries)
+    styles = {each.style for each in names.pairs}
+    if any(each.A_key.startswith(PREFIX) for each in names.pairs):
         raise FileError(
-            f"{where} holds PEFT's weights, and their multiplier is not in them: name the folder "
+            f"{where} holds PEFT's weights, and their scale is not in them: name the folder "
             f"that has {CONFIG} beside them"
         )
-    components = _components(tensors, where)
-    modules = []
-    for each in pairs:
-        part, _, name = each.name.partition(".")
-        alpha, rule = _alpha(tensors, each.name), scaling.STANDARD
-        place = f"tensor {each.name}{ALPHA}" if alpha is not None else CONVENTION
-        if part in components:
-            place = METADATA
-            alpha, rule = components[part].alpha_of(name), components[part].rule
-        module = make_module(
-            tensors, each.name, each.kind, (each.A_key, each.B_key), (place, alpha, rule)
+    if styles == {"mlx"} and path.suffix.lower() != ".gguf":
+        raise FileError(
+            f"{where} holds MLX's factors, and their scale is not in them: name the folder that "
+            f"has {CONFIG} beside {_MLX_WEIGHTS}"
         )
-        if part in components and components[part].rank_of(name) != module.rank:
-            raise FileError(
-                f"{where}: metadata and weights disagree on module {each.name}: rank "
-                f"{components[part].rank_of(name)} by the metadata, {module.rank} by its factors"
-            )
-        modules.append(module)
-    orphans = [name for name in left if name.endswith(ALPHA)]
-    known = {module.name + ALPHA for module in modules}
-    unknown = [name for name in orphans if name not in known]
-    if unknown:
-        raise FileError(f"{where}: tensor {unknown[0]} belongs to no module of the file")
-    ignored = extras([name for name in left if name not in known], where)
-    findings = list(left_out(ignored))
+    components = _components(tensors, where)
+    any_alpha = any(name.endswith(ALPHA) for name in names.left)
+    modules = assemble(tensors, names, partial(_scales, tensors, components, any_alpha))
+    if not modules:
+        raise FileError(nothing_read(where, names.odd))
+    alphas = {f"{each.name}{ALPHA}" for each in modules}
+    for name in [each for each in names.left if each.endswith(ALPHA) and each not in alphas]:
+        if name.removesuffix(ALPHA) + ".diff" not in tensors.entries:
+            names.odd.setdefault(name, "belongs to no module that is read")
+    left = [name for name in names.left if name not in alphas and name not in names.odd]
+    ignored = {name: label(name) for name in left}
+    findings = [*left_out(ignored, names.odd), *_disagreements(modules)]
+    if len(styles) > 1:
+        text = f"Names of {len(styles)} styles ({', '.join(sorted(styles))}): a loader may take "
+        findings.append(Finding("mixed names", f"{text}those of one and ignore the others."))
     without = [each.name for each in modules if each.stated[0].place == CONVENTION]
     if without:
         text = (
@@ -114,11 +132,69 @@ def read_single(path: Path) -> Adapter:
             "by this format's convention. Check it with the tool that trained them."
         )
         findings.append(Finding("no alpha", text, tuple(without)))
-    kohya = any(each.A_key.endswith(".lora_down.weight") for each in pairs)
+    source = "gguf" if path.suffix.lower() == ".gguf" else "diffusers"
+    if "kohya" in styles or not styles:
+        source = "kohya" if styles else "lycoris"
     return Adapter(
-        path, "kohya" if kohya else "diffusers", tuple(modules), tensors, tensors.metadata,
-        ignored, tuple(findings),
-    )  # fmt: skip
+        path, source, tuple(modules), tensors, tensors.metadata, ignored, tuple(findings)
+    )
+
+
+def _read_mlx(folder: Path) -> Adapter:
+    """An adapter that mlx-lm trained: its scale stands in the config, its factors transposed."""
+    where, config = shown(folder / CONFIG), read_json(folder / CONFIG)
+    if config.get("fine_tune_type") == "full":
+        raise FileError(
+            f"{where}: fine_tune_type is full: {_MLX_WEIGHTS} holds whole weights, which "
+            "`inspect NEW --against BASE` reads"
+        )
+    given = config.get("lora_parameters")
+    scale = given.get("scale") if isinstance(given, dict) else None
+    if isinstance(scale, bool) or not isinstance(scale, (int, float)):
+        raise FileError(f"{where}: lora_parameters must have a scale, got {shown(scale)}")
+    tensors = open_file(folder / _MLX_WEIGHTS)
+    names = sort_names(tensors.entries)
+
+    def scales(_: str, rank: int) -> list[Stated]:
+        return [Stated(f"{CONFIG}, scale", float(scale) * (rank or 1), STANDARD, rank or 1)]
+
+    modules = assemble(tensors, names, scales, turned=True)
+    if not modules:
+        raise FileError(nothing_read(shown(tensors.path), names.odd))
+    ignored = {name: DORA if name.endswith(".m") else label(name) for name in names.left}
+    findings = left_out(ignored, names.odd)
+    return Adapter(folder, "mlx", tuple(modules), tensors, config, ignored, findings)
+
+
+def _scales(
+    tensors: Tensors, components: Mapping[str, Settings], any_alpha: bool, name: str, rank: int
+) -> list[Stated]:
+    """Every place that states a module's scale: metadata, its alpha tensor, the header."""
+    found: list[Stated] = []
+    part, _, rest = name.replace(".processor", "").partition(".")
+    settings = components.get(part) or components.get("")
+    if settings is not None:
+        inside = rest if part in components else f"{part}.{rest}".rstrip(".")
+        found += settings.scales(inside, rank, METADATA)
+        if rank and settings.rank_of(inside) != rank:
+            raise FileError(
+                f"{shown(tensors.path)}: metadata and weights disagree on module {name}: rank "
+                f"{settings.rank_of(inside)} by the metadata, {rank} by its factors"
+            )
+    alpha, header = _alpha(tensors, name), _header(tensors.metadata, rank)
+    if alpha is not None and rank:
+        found.append(Stated(f"tensor {name}{ALPHA}", alpha, STANDARD, rank))
+    elif any_alpha and not found and rank:
+        found.append(Stated(CONVENTION, float(rank), STANDARD, rank))
+    # Convolutions often have an alpha and a rank of their own, which the header does not say.
+    if header is not None and "conv" not in name:
+        # Split into parts of the header's rank: then each part was trained with its scale.
+        split = header.rank < rank and rank % header.rank == 0 and _splits(tensors.metadata)
+        found[:0] = [header] if split else []
+        found += [header] if not split and header.rank == rank else []
+    if not found and rank:
+        found.append(Stated(CONVENTION, float(rank), STANDARD, rank))
+    return found
 
 
 def _alpha(tensors: Tensors, name: str) -> float | None:
@@ -136,13 +212,61 @@ def _alpha(tensors: Tensors, name: str) -> float | None:
     return float(tensors.read(key).reshape(()))
 
 
+def _header(metadata: Mapping[str, str], rank: int) -> Stated | None:
+    """What the header says of alpha and rank; nothing where that is no number."""
+    arguments = metadata.get("ss_network_args", "").replace(" ", "").lower()
+    rule = RSLORA if '"rs_lora":"true"' in arguments or '"rs_lora":true' in arguments else STANDARD
+    for alpha_key, rank_key in _HEADER:
+        try:
+            alpha = float(metadata[alpha_key])
+            dim = int(metadata[rank_key]) if rank_key else rank
+        except (KeyError, ValueError, OverflowError):
+            continue
+        if 1e-30 <= alpha <= 1e30 and 1 <= dim < 2**31:
+            return Stated(f"header {alpha_key}", alpha, rule, dim)
+    return None
+
+
+def _splits(metadata: Mapping[str, str]) -> bool:
+    """Whether sd-scripts trained the parts of one module as modules of their own (split_qkv)."""
+    try:
+        arguments = json.loads(metadata.get("ss_network_args", "{}"))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(arguments, dict) and str(arguments.get("split_qkv")).lower() == "true"
+
+
+def _disagreements(modules: list[Module]) -> Iterator[Finding]:
+    """Modules whose scale is stated twice, and not alike."""
+    differing: dict[tuple[str, str], list[Module]] = {}
+    for module in modules:
+        first, *others = module.stated
+        for other in others:
+            if not np.isclose(first.scale, other.scale, rtol=1e-3, atol=0):
+                differing.setdefault((_kind(first), _kind(other)), []).append(module)
+    for (one, two), some in differing.items():
+        first = some[0].stated[0]
+        other = next(each for each in some[0].stated if _kind(each) == two)
+        text = (
+            f"{len(some)} of {len(modules)} modules have two scales: {first.scale:.4g} by {one}, "
+            f"which is taken here, and {other.scale:.4g} by {two}, such as {shown(some[0].name)}."
+        )
+        yield Finding("scales disagree", text, tuple(each.name for each in some))
+
+
+def _kind(stated: Stated) -> str:
+    """The place without the name of one module."""
+    return "alpha tensors" if stated.place.endswith(ALPHA) else stated.place
+
+
 def _components(tensors: Tensors, where: str) -> dict[str, Settings]:
-    """The settings of each part of a pipeline, from the metadata that Diffusers writes."""
+    """Diffusers' metadata: the settings of each part of a pipeline, or of all under ""."""
     if METADATA not in tensors.metadata:
         return {}
     raw = parse_json(tensors.metadata[METADATA].encode(), f"the metadata of {where}")
-    parts: dict[str, dict[str, object]] = {}
+    parts: dict[str, dict[str, Any]] = {}
+    whole = {"r", "lora_alpha"} & raw.keys()
     for key, value in raw.items():
-        part, _, name = key.partition(".")
+        part, _, name = ("", "", key) if whole else key.partition(".")
         parts.setdefault(part, {})[name] = value
     return {part: Settings(config, f"the metadata of {where}") for part, config in parts.items()}

@@ -19,7 +19,8 @@ from ..lora import factored, scaling, truncation
 from ..lora.several import Spectrum, lowest_rank
 from ..tensorfile import FLOATS, FileError, Tensors, open_checkpoint, shown
 from ..validation import Array
-from .modules import Adapter, Module
+from . import structures
+from .modules import HADAMARD, PAIR, TUCKER, Adapter, Module
 from .tensor_names import BIAS
 
 #: Called with how many of how many modules are done.
@@ -46,6 +47,10 @@ def spectra(adapter: Adapter, progress: Progress | None = None) -> list[Spectrum
     found: dict[str, Spectrum] = {}
     # Modules of one shape share one call of LAPACK.
     for batch in _batches(adapter.modules):
+        if not _by_factors(batch[0]):
+            row = structures.values(adapter, batch[0])
+            found[batch[0].name] = _spectrum(batch[0], row, 1.0, shown(adapter.path))
+            continue
         pairs = [adapter.factors(module) for module in batch]
         B, A = (np.stack([pair[i] for pair in pairs]).astype(np.float64) for i in (0, 1))
         del pairs
@@ -64,16 +69,26 @@ def _spectrum(module: Module, row: Array, unit: float, where: str) -> Spectrum:
         norm = values.sum()
     if not np.isfinite(norm):
         raise FileError(f"{where}: module {module.name}: the update is too large for float64")
-    return Spectrum(module.name, module.kind, module.shape, module.rank, module.multiplier, values)
+    return Spectrum(
+        module.name, module.kind, module.shape, module.highest, module.multiplier, values
+    )
+
+
+def _by_factors(module: Module) -> bool:
+    """Whether the core of two factors is the quickest way to the singular values."""
+    return module.form in (PAIR, TUCKER) or (
+        module.form == HADAMARD and module.highest < min(module.shape)
+    )
 
 
 def _batches(modules: Sequence[Module]) -> Iterator[list[Module]]:
-    """Modules of one shape and rank together, as many as fit."""
-    groups: dict[tuple[int, int, int], list[Module]] = {}
+    """Modules of one shape and rank together, as many as fit; one by one where no core helps."""
+    groups: dict[tuple[int, int, int, bool], list[Module]] = {}
     for module in modules:
-        groups.setdefault((*module.shape, module.rank), []).append(module)
-    for (d, k, rank), group in groups.items():
-        size = max(1, _BATCH_BYTES // (8 * (d + k) * rank))
+        key = (*module.shape, module.highest, _by_factors(module))
+        groups.setdefault(key, []).append(module)
+    for (d, k, rank, together), group in groups.items():
+        size = max(1, _BATCH_BYTES // (8 * (d + k) * rank)) if together else 1
         for start in range(0, len(group), size):
             yield group[start : start + size]
 
@@ -91,8 +106,7 @@ def difference(
     Raises
     ------
     FileError
-        If a checkpoint cannot be read, none of the matrices is in both, or a
-        matrix has two shapes.
+        If a checkpoint cannot be read, or no matrix is in both with one shape.
 
     Examples
     --------
@@ -110,11 +124,8 @@ def difference(
         if name in left_out:
             continue
         if entry.shape != old.entries[name].shape:
-            raise FileError(
-                f"{shown(new.path)}: tensor {name} has shape {entry.shape}, and "
-                f"{old.entries[name].shape} in {shown(old.path)}"
-            )
-        if entry.dtype not in FLOATS or old.entries[name].dtype not in FLOATS:
+            left_out[name] = f"shape {entry.shape}, and {old.entries[name].shape} before"
+        elif entry.dtype not in FLOATS or old.entries[name].dtype not in FLOATS:
             left_out[name] = f"type {entry.dtype}"
         elif len(entry.shape) < 2 or 0 in entry.shape:
             left_out[name] = "not a matrix"
@@ -212,6 +223,12 @@ def plan(
         The lowest rank with at most this relative error.
         Exactly one of the three must be given.
     """
+    if not all(module.plain for module in adapter.modules):
+        odd = next(module for module in adapter.modules if not module.plain)
+        raise FileError(
+            f"{shown(adapter.path)}: module {odd.name} is no pair of whole tensors "
+            f"({odd.form}): a copy of lower rank cannot be written"
+        )
     given = {"rank": rank, "energy": energy, "error": error}
     if sum(value is not None for value in given.values()) != 1:
         raise ValueError(f"exactly one of rank, energy and error must be given, got {given}")

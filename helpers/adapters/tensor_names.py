@@ -1,32 +1,44 @@
-"""From the names of tensors to modules: what every format has in common."""
+"""The names of tensors and modules: what each ends in, and what a pattern of PEFT matches.
+
+Names in the field differ in how they end. Those of other methods are known by a part of
+them: see `OTHERS`, and what would read each.
+
+PEFT finds a module's own rank or alpha in rank_pattern and alpha_pattern: a key is a
+regular expression that must match the module's whole name, or what follows one of its
+dots; the first key that matches wins (get_pattern_key in peft/utils/other.py, PEFT 0.21).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
+from ..tensorfile import Entry, FileError, shown
+from .modules import EMBEDDING, LINEAR
 
-from ..tensorfile import FLOATS, FileError, Tensors, shown
-from .modules import Finding, Module, Part, Stated, check_alpha
-
-#: Endings of (A, B) in PEFT folders.
-PEFT = {
-    (".lora_A.weight", ".lora_B.weight"): "linear",
-    (".lora_embedding_A", ".lora_embedding_B"): "embedding",
+#: How the names of factors end, by the style of who writes them. Group 2 says which half it is.
+STYLES = {
+    "peft": r"(.+)\.lora_([AB])\.weight",
+    "peft with an adapter's name": r"(.+)\.lora_([AB])\.(?!weight$|bias$)[^.]+(?:\.weight)?",
+    "peft without .weight": r"(.+)\.lora_([AB])",
+    "peft embedding": r"(.+)\.lora_embedding_([AB])(?:\.[^.]+)?",
+    "kohya": r"(.+)\.lora_(down|up)\.weight",
+    "diffusers": r"(.+)(?:\.lora|\.lora_linear_layer|_lora)\.(down|up)\.weight",
+    "mlx": r"(.+)\.lora_([ab])",
 }
-KOHYA = {(".lora_down.weight", ".lora_up.weight"): "linear"}
-#: In the order of Diffusers' own history: PEFT's names, its own, and those of its old processors.
-DIFFUSERS = {
-    (".lora_A.weight", ".lora_B.weight"): "linear",
-    (".lora.down.weight", ".lora.up.weight"): "linear",
-    (".lora_linear_layer.down.weight", ".lora_linear_layer.up.weight"): "linear",
-    ("_lora.down.weight", "_lora.up.weight"): "linear",
-}
+_STYLES = {style: re.compile(pattern) for style, pattern in STYLES.items()}
+_HALF = {"A": "A", "down": "A", "a": "A", "B": "B", "up": "B", "b": "B"}
 
 #: Scaled by s, as the update is.
 BIAS = "bias of B"
 DORA = "DoRA magnitude"
+TRAINED_BIAS = "trained bias"
+WHOLE = "weights saved whole"
+ADDED = "difference that is added whole"
+ODD = "not read"
+EMPTY = "empty: saved under ZeRO-3 or FSDP without gathering"
 #: What else may lie in such files, by ending: no part of a spectrum, and said so.
 EXTRAS = {
     ".lora_magnitude_vector": DORA,
@@ -36,135 +48,167 @@ EXTRAS = {
     ".base_layer.weight": "copy of a base weight",
     ".base_layer.bias": "copy of a base weight",
     ".trainable_tokens_delta": "trained tokens",
+    **dict.fromkeys((".diff", ".diff_b", ".diff_m", ".w_norm", ".b_norm"), ADDED),
+    ".reshape_weight": "new shape of a base weight",
+    ".scalar": "scalar that the training multiplied the update by",
 }
-#: Other methods, which no spectrum of B A describes.
-_OTHERS = {
-    ".lora_mid.": "a Tucker decomposition (lora_mid)",
-    ".hada_": "LoHa",
-    ".lokr_": "LoKr",
-    ".oft_": "OFT",
-    ".lora_E": "AdaLoRA",
-    ".lora_diag": "KaSA",
-}
+#: A pattern beyond these could keep Python's matcher busy for hours.
+_LONGEST = 600
+_MOST_REPEATS = 4
+_MOST_WAYS = 10_000
+
+#: Other methods by a part of their names, and what reads them; no spectrum of B A describes them.
+OTHERS = {
+    ".hada_": ("LoHa", "ComfyUI and PEFT"),
+    ".lokr_": ("LoKr", "ComfyUI and PEFT"),
+    ".lora_mid": ("a Tucker product (lora_mid)", "ComfyUI"),
+    ".oft_": ("OFT or BOFT, which turns weights", "PEFT, and ComfyUI where it is LyCORIS's"),
+    ".boft_": ("BOFT, which turns weights", "PEFT"),
+    ".ia3_": ("IA3, which multiplies", "PEFT"),
+    ".on_input": ("LyCORIS's IA3, which multiplies", "LyCORIS"),
+    ".vera_": ("VeRA, whose matrices follow from a seed", "PEFT"),
+    ".lora_E": ("AdaLoRA", "PEFT"),
+    ".lora_diag": ("KaSA", "PEFT"),
+    ".randlora_": ("RandLoRA", "PEFT"), ".fourierft_": ("FourierFT", "PEFT"),
+    ".vblora_": ("VB-LoRA", "PEFT"), ".hra_": ("HRA", "PEFT"), ".c3a_": ("C3A", "PEFT"),
+    ".miss_": ("MiSS", "PEFT"), ".bone_": ("Bone", "PEFT"), ".shira_": ("SHiRA", "PEFT"),
+    ".road_": ("RoAd", "PEFT"), ".waveft_": ("WaveFT", "PEFT"), ".delora_": ("DeLoRA", "PEFT"),
+    ".gralora_": ("GraLoRA", "PEFT"), ".prompt_embeddings": ("a soft prompt", "PEFT"),
+    ".a1.weight": ("GLoRA", "ComfyUI"), ".a2.weight": ("GLoRA", "ComfyUI"),
+    ".b1.weight": ("GLoRA", "ComfyUI"), ".b2.weight": ("GLoRA", "ComfyUI"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A module's name and kind, and the names of its factors."""
+    """A module's name and kind, the names of its factors, and how they end."""
 
     name: str
     kind: str
     A_key: str
     B_key: str
+    style: str
 
 
-def pair(
-    names: Iterable[str], endings: Mapping[tuple[str, str], str], where: str
-) -> tuple[list[Pair], list[str]]:
-    """Pairs of factors, in the order of `names`, and the names that are left.
-
-    Raises
-    ------
-    FileError
-        If a factor lacks its other half, two pairs claim one module, or a tensor
-        belongs to a method that is not LoRA.
-    """
-    names = list(names)
-    known, used, pairs = set(names), set(), {}
-    for name in names:
-        other = next((label for part, label in _OTHERS.items() if part in name), None)
-        if other is not None:
-            raise FileError(f"{where}: tensor {name} belongs to {other}, which is not read")
-        for (a, b), kind in endings.items():
-            ours, theirs = (a, b) if name.endswith(a) else (b, a)
-            if not name.endswith(ours) or name in used:
-                continue
-            module = name[: -len(ours)]
-            partner = module + theirs
-            if not module or partner not in known:
-                raise FileError(f"{where}: tensor {name} lacks its other half, {partner}")
-            if module in pairs:
-                raise FileError(f"{where}: module {module} has more than one pair of factors")
-            pairs[module] = Pair(module, kind, module + a, module + b)
-            used |= {name, partner}
-            break
-    return list(pairs.values()), [name for name in names if name not in used]
-
-
-def make_module(
-    tensors: Tensors,
-    name: str,
-    kind: str,
-    keys: tuple[str, str],
-    stated: tuple[str, float | None, str],
-    transposed: bool = False,
-) -> Module:
-    """A module from the names of its two factors, once their shapes fit.
+@dataclass
+class Names:
+    """The tensors of a file by what they are.
 
     Parameters
     ----------
-    keys : (str, str)
-        The tensors of A and B.
-    stated : (str, float or None, str)
-        Where the scale is stated, alpha (None for the rank), and the rule.
-
-    Raises
-    ------
-    FileError
-        If the factors' types are not floats, their shapes do not fit each other
-        or the kind of module, or alpha is out of range.
+    pairs : list of Pair
+        In the order of the file.
+    odd : dict of str to str
+        Factors that cannot be read, and why.
+    left : list of str
+        All other tensors.
     """
-    where = f"{shown(tensors.path)}: module {name}"
-    A, B = (tensors.entries[key] for key in keys)
-    for key, entry in zip(keys, (A, B)):
-        if entry.dtype not in FLOATS:
-            raise FileError(
-                f"{where}: {key} has type {entry.dtype}; weights must be one of {', '.join(FLOATS)}"
+
+    pairs: list[Pair] = field(default_factory=list)
+    odd: dict[str, str] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+
+
+def sort_names(entries: Mapping[str, Entry]) -> Names:
+    """Pairs of factors, and what else there is. One odd module does not hide the others."""
+    found, halves = Names(), dict[tuple[str, str], dict[str, str]]()
+    for name, entry in entries.items():
+        style, match = _style(name)
+        if match is None:
+            found.left.append(name)
+        elif 0 in entry.shape and len(entry.shape) < 2:
+            found.odd[name] = EMPTY
+        else:
+            halves.setdefault((match[1], style), {})[_HALF[match[2]]] = name
+    styles: dict[str, list[str]] = {}
+    for module, style in halves:
+        styles.setdefault(module, []).append(style)
+    for (module, style), keys in halves.items():
+        if len(keys) < 2:
+            ((half, name),) = keys.items()
+            ends = dict(zip("AB", _partner(name, style)))
+            other = f"{name[: -len(ends[half])]}{ends['B' if half == 'A' else 'A']}"
+            reason = EMPTY if other in found.odd else f"lacks its other half, {other}"
+            found.odd[name] = reason
+        elif len(styles[module]) > 1:
+            found.odd |= dict.fromkeys(
+                keys.values(), f"module {module} has more than one pair of factors"
             )
-    axes = len(A.shape)
-    fits = axes == len(B.shape) and 2 <= axes <= 5 and 0 not in A.shape + B.shape
-    if not fits or B.shape[1] != A.shape[0] or any(side != 1 for side in B.shape[2:]):
-        raise FileError(
-            f"{where}: A of shape {A.shape} and B of shape {B.shape} do not fit; allowed are "
-            "(r, k) and (d, r), or for a convolution (r, inputs, kernel) and (d, r, 1), with every "
-            "side at least 1"
-        )
-    rank, k = A.shape[0], int(np.prod(A.shape[1:], dtype=object))
-    place, alpha, rule = stated
-    alpha = float(rank if alpha is None else alpha)
-    check_alpha(alpha, where)
-    if axes > 2:
-        kind, transposed = f"conv{axes - 2}d", False
-    return Module(
-        name, kind, (B.shape[0], k), rank, alpha, rule,
-        {role: Part(key) for role, key in zip("AB", keys)}, A.dtype,
-        kernel=A.shape[1:] if axes > 2 else (), transposed=transposed,
-        stated=(Stated(place, alpha, rule, rank),),
-    )  # fmt: skip
-
-
-def extras(names: Iterable[str], where: str) -> dict[str, str]:
-    """What each tensor is that is no factor.
-
-    Raises FileError for a LoRA tensor that nothing here knows.
-    """
-    found = {}
-    for name in names:
-        kind = next((kind for ending, kind in EXTRAS.items() if name.endswith(ending)), None)
-        if kind is None and ("lora_" in name.rpartition(".")[0][-24:] or ".lora." in name):
-            raise FileError(f"{where}: the LoRA tensor {shown(name)} is of no known kind")
-        found[name] = kind or "weights saved whole"
+        else:
+            kind = EMBEDDING if style == "peft embedding" else LINEAR
+            found.pairs.append(Pair(module, kind, keys["A"], keys["B"], style))
     return found
 
 
-def left_out(ignored: Mapping[str, str]) -> tuple[Finding, ...]:
-    """A finding for each kind of tensor that is in no spectrum."""
-    found = []
-    for kind in dict.fromkeys(ignored.values()):
-        names = tuple(name for name, each in ignored.items() if each == kind)
-        text = f"Not in any spectrum: {kind}, {len(names)} tensor{'s' * (len(names) > 1)}."
-        found.append(Finding("left out", text, names))
-    if DORA in ignored.values():
-        text = "DoRA rescales the sum of weight and update: the spectra are of B A alone."
-        found.append(Finding("dora", text))
-    return tuple(found)
+def _style(name: str) -> tuple[str, re.Match[str] | None]:
+    if "lora" in name:
+        for style, pattern in _STYLES.items():
+            if match := pattern.fullmatch(name):
+                return style, match
+    return "", None
+
+
+def _partner(name: str, style: str) -> tuple[str, str]:
+    """How the names of A and B end in this style, as this one ends."""
+    match = _STYLES[style].fullmatch(name)
+    assert match is not None
+    ending = name[match.start(2) :]
+    rest = ending[len(match[2]) :]
+    halves = {"A": "AB", "B": "AB", "a": "ab", "b": "ab"}.get(match[2], ("down", "up"))
+    return f"{halves[0]}{rest}", f"{halves[1]}{rest}"
+
+
+def label(name: str) -> str:
+    """What a tensor is that is no factor. The answer does not depend on how long a name is."""
+    for ending, kind in EXTRAS.items():
+        if name.endswith(ending):
+            return kind
+    for part, (what, reader) in OTHERS.items():
+        if part in f".{name}":
+            return f"of {what}: not read here; {reader} would"
+    if re.search(r"\.lora_[^.]*(\.[^.]*)?$|\.lora\.[^.]*(\.[^.]*)?$", name):
+        return "LoRA tensor of no known kind"
+    return WHOLE
+
+
+def find(compiled: list[tuple[re.Pattern[str], Any]], name: str, default: Any) -> Any:
+    """The value of the first pattern that matches `name`, or the default."""
+    return next((value for pattern, value in compiled if pattern.match(name)), default)
+
+
+def compile_patterns(patterns: Mapping[str, Any], where: str) -> list[tuple[re.Pattern[str], Any]]:
+    """The patterns as PEFT reads them, in their order.
+
+    Raises FileError if one is no regular expression, or one that could take
+    very long: too many repetitions, or a repeated group.
+    """
+    compiled = []
+    for key, value in patterns.items():
+        _check(key, where)
+        try:
+            compiled.append((re.compile(rf"(.*\.)?({key})$"), value))
+        except (re.error, RecursionError, OverflowError) as error:
+            raise FileError(
+                f"{where}: {shown(key)} is not a regular expression ({shown(error)})"
+            ) from None
+    return compiled
+
+
+def exactly(name: str) -> str:
+    """The pattern that matches this module and no other."""
+    return "^" + re.escape(name)
+
+
+def _check(key: str, where: str) -> None:
+    plain = re.sub(r"\\.|\[\^?\]?[^\]]*\]", "x", key)
+    repeats = len(re.findall(r"[*+{]", plain))
+    # Each alternative and each optional part multiplies the ways to match at worst.
+    ways = 2 ** min(plain.count("?"), 64)
+    for group in re.split(r"[()]", plain):
+        ways *= 1 + group.count("|")
+    if len(key) > _LONGEST or repeats > _MOST_REPEATS or ways > _MOST_WAYS or ")*" in plain \
+            or ")+" in plain or "){" in plain:  # fmt: skip
+        raise FileError(
+            f"{where}: the pattern {shown(key)} is too involved to match safely; at most "
+            f"{_LONGEST} characters, {_MOST_REPEATS} repetitions and no repeated group are allowed"
+        )

@@ -64,6 +64,63 @@ def lower(B: Array, A: Array, rank: int) -> tuple[Array, Array]:
     return (Q_B @ U) * root, root[:, None] * (Vt @ Q_A.T)
 
 
+def tucker(mid: Array, A: Array) -> Array:
+    """The right side of a Tucker product: the sum over j of mid[i, j, ...] A[j, k].
+
+    Parameters
+    ----------
+    mid : (r, q, ...) array
+    A : (q, k) array
+
+    Returns
+    -------
+    (r, k ...) float64 array, as a convolution's inputs x kernel
+    """
+    return np.einsum("ij...,jk->ik...", mid.astype(np.float64), A.astype(np.float64))
+
+
+def hadamard(B1: Array, A1: Array, B2: Array, A2: Array) -> tuple[Array, Array]:
+    """B and A with B A = (B1 A1) * (B2 A2), entry by entry.
+
+    Each column of B is the product of one of B1 and one of B2, each row of A likewise:
+    the rank is at most the product of both.
+
+    Parameters
+    ----------
+    B1, B2 : (d, p) and (d, q) arrays
+    A1, A2 : (p, k) and (q, k) arrays
+
+    Returns
+    -------
+    (d, p q) and (p q, k) float64 arrays
+
+    Examples
+    --------
+    >>> B, A = hadamard(np.ones((3, 1)), 2 * np.ones((1, 4)), np.ones((3, 2)), np.ones((2, 4)))
+    >>> B.shape, A.shape, float((B @ A)[0, 0])
+    ((3, 2), (2, 4), 4.0)
+    """
+    B1, A1, B2, A2 = (each.astype(np.float64) for each in (B1, A1, B2, A2))
+    B = (B1[:, :, None] * B2[:, None, :]).reshape(len(B1), -1)
+    return B, (A1[:, None, :] * A2[None, :, :]).reshape(-1, A1.shape[1])
+
+
+def kronecker_values(first: Array, second: Array) -> Array:
+    """Singular values of the Kronecker product of two matrices: all products of theirs, descending.
+
+    Parameters
+    ----------
+    first, second : (a, b) and (c, d) arrays
+
+    Examples
+    --------
+    >>> kronecker_values(np.diag([2.0, 1.0]), np.diag([5.0, 3.0])).tolist()
+    [10.0, 6.0, 5.0, 3.0]
+    """
+    values = [np.linalg.svd(each, compute_uv=False) for each in (first, second)]
+    return np.sort(np.outer(*values), axis=None)[::-1]
+
+
 def values_of_rows(blocks: Iterable[Array], shape: tuple[int, int]) -> Array | None:
     """Singular values of a d x k matrix that comes in blocks of its rows, descending.
 

@@ -1,10 +1,11 @@
 """Safetensors files: read and written a tensor at a time, checked first, nothing ever executed."""
 
+from .gguf_files import open_gguf
 from .header import SIZES, Entry, FileError, parse_json, read_json, shown
 from .tensors import FLOATS, Tensors, open_checkpoint, open_file
 from .writing import encode, new, save, write_safetensors
 
 __all__ = [
     "FLOATS", "SIZES", "Entry", "FileError", "Tensors", "encode", "new", "open_checkpoint",
-    "open_file", "parse_json", "read_json", "save", "shown", "write_safetensors",
+    "open_file", "open_gguf", "parse_json", "read_json", "save", "shown", "write_safetensors",
 ]  # fmt: skip

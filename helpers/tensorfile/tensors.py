@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,6 +54,7 @@ class Tensors:
     entries: dict[str, Entry]
     files: dict[str, Path]
     metadata: dict[str, str]
+    _kept: dict[str, Array] = field(default_factory=dict, repr=False)
     _open: dict[Path, BufferedReader] = field(default_factory=dict, repr=False)
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> Array:
@@ -82,6 +84,21 @@ class Tensors:
                 f"got {bad} that are NaN or infinite"
             )
         return array
+
+    def read_part(self, name: str, index: tuple[Any, ...] = ()) -> Array:
+        """A part of a tensor, as NumPy's index takes it; () for all of it.
+
+        The tensor of a part is kept until a part of another is asked for: those of a
+        stack of experts follow each other.
+        """
+        if not index:
+            return self.read(name)
+        if isinstance(index[0], int):
+            return self.read(name, index[0], index[0] + 1)[0][index[1:]]
+        if name not in self._kept:
+            self._kept.clear()
+            self._kept[name] = self.read(name)
+        return self._kept[name][index]
 
     def raw(self, name: str) -> bytearray:
         """The bytes of a tensor as they lie in the file."""

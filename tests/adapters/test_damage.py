@@ -68,7 +68,9 @@ FILES = {
     "no name": (file_bytes({"": A}), "a name of 0 characters"),
     "one half": (factors_of(A, None), "x.lora_down.weight lacks its other half, x.lora_up.weight"),
     "the other half": (factors_of(None, B), "x.lora_up.weight lacks its other half"),
-    "a nameless module": (file_bytes({".lora_down.weight": A, ".lora_up.weight": B}), "lacks"),
+    "a nameless module": (
+        file_bytes({".lora_down.weight": A, ".lora_up.weight": B}), "holds no LoRA factors"
+    ),
     "ranks that differ": (factors_of(A, (draw(1, 4, 3), "F32")), "do not fit"),
     "vectors": (factors_of((draw(1, 3), "F32"), (draw(1, 3), "F32")), "do not fit"),
     "axes that differ": (factors_of(A, (draw(1, 4, 2, 1, 1), "F32")), "do not fit"),
@@ -86,16 +88,10 @@ FILES = {
     "alpha 0": (factors_of(A, B, **{"x.alpha": (np.array(0), "F32")}), "alpha must be between"),
     "alpha below 0": (factors_of(A, B, **{"x.alpha": (np.array(-1), "F32")}), "got -1"),
     "alpha NaN": (factors_of(A, B, **{"x.alpha": (np.array(np.nan), "F32")}), "NaN"),
-    "alpha of nothing": (
-        factors_of(A, B, **{"y.alpha": (np.array(1), "F32")}), "y.alpha belongs to no module"
-    ),
     "two pairs": (
         factors_of(A, B, **{"x.lora_A.weight": A, "x.lora_B.weight": B}), "more than one pair"
     ),
-    "LoHa": (factors_of(A, B, **{"y.hada_w1_a": A}), "belongs to LoHa"),
-    "LoKr": (factors_of(A, B, **{"y.lokr_w1": A}), "belongs to LoKr"),
     "Tucker": (factors_of(A, B, **{"x.lora_mid.weight": A}), "lora_mid"),
-    "an unknown LoRA tensor": (factors_of(A, B, **{"x.lora_C.weight": A}), "of no known kind"),
     "metadata that is no JSON": (
         file_bytes(GOOD, {"lora_adapter_metadata": "{"}), "not valid JSON"
     ),
@@ -109,7 +105,7 @@ CONFIGS = {
     "a list": ("[]", "must be a JSON object"),
     "a name twice": ('{"r": 3, "r": 3}', "the name r twice"),
     "infinity": ('{"peft_type": "LORA", "lora_alpha": Infinity}', "holds Infinity"),
-    "no method": ({"peft_type": None}, "peft_type must be 'LORA', got None"),
+    "no method": ({"peft_type": None}, "peft_type must be one of 'LORA', 'LOHA', 'LOKR', got None"),
     "another method": ({"peft_type": "ADALORA"}, "got 'ADALORA'"),
     "rank 0": ({"r": 0}, "r must be a whole number between 1 and"),
     "rank as text": ({"r": "3"}, "got 3"),
@@ -129,7 +125,6 @@ CONFIGS = {
     "a rank of half": ({"rank_pattern": {"up": 2.5}}, "rank_pattern[up] must be a whole number"),
     "an alpha of 0": ({"alpha_pattern": {"up": 0}}, "alpha_pattern[up] must be a number"),
     "quantised": ({"use_qalora": True}, "use_qalora is set"),
-    "parameters": ({"target_parameters": ["w"]}, "target_parameters is set"),
     "another rank": ({"r": 4}, "disagree on module model.layers.0.q_proj: rank 4 by"),
     "another rank by pattern": ({"rank_pattern": {"up": 3}}, "mlp.up: rank 3 by"),
 }
@@ -202,7 +197,7 @@ def test_missing_files_and_pickles(tmp_path):
         pickled.write_bytes(b"\x80\x04.")
         assert_refused(pickled, tmp_path, "convert it")
     (tmp_path / "x.gguf").write_bytes(b"GGUF")
-    assert_refused(tmp_path / "x.gguf", tmp_path, "must be a file that ends in .safetensors")
+    assert_refused(tmp_path / "x.gguf", tmp_path, "x.gguf is ", "GGUF file")
     # Kohya's names without a config are not PEFT's: a moved file keeps its factors.
     assert adapters.read(peft_folder(tmp_path / "b") / "adapter_model.safetensors").source == "peft"
 
@@ -220,7 +215,7 @@ def test_hints_where_a_reader_is_likely_to_have_slipped(tmp_path, monkeypatch):
         r"file: adapter_model\.safetensors",
     ):  # fmt: skip
         adapters.read(folder)
-    with pytest.raises(adapters.FileError, match=r"PEFT's weights, and their multiplier is not"):
+    with pytest.raises(adapters.FileError, match=r"PEFT's weights, and their scale is not"):
         adapters.read(folder / "adapter_model.safetensors")
 
 
@@ -238,7 +233,7 @@ def test_a_note_does_not_draw_on_the_terminal(tmp_path):
     (note,) = adapters.read(peft_folder(tmp_path / "a", init_lora_weights=start)).notes
     assert note.startswith("init_lora_weights is pissa?[2j?xxx")
     assert note.isprintable()
-    assert len(note) < 200
+    assert len(note) < 300
 
 
 @pytest.mark.parametrize(("alpha", "copy"), [(1e-30, "truncate"), (9e29, "bake")])
@@ -332,7 +327,6 @@ def test_bad_checkpoints(tmp_path):
     with pytest.raises(adapters.FileError, match="got 0; it has a pickle"):
         adapters.difference(folder, other)
     for tensors, said in (
-        ({"w": (draw(1, 3, 2), "F32")}, r"shape \(3, 2\), and \(2, 3\)"),
         ({"x": A}, "no matrix in common"),
         ({"w": (np.full((2, 3), np.nan), "F32")}, "NaN"),
     ):

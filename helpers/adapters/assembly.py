@@ -1,0 +1,202 @@
+"""From the names of tensors to modules: what fits is read, and what does not is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from ..tensorfile import FLOATS, FileError, Tensors, shown
+from .modules import LINEAR, Finding, Module, Part, Stated
+from .structures import build, first_scale, members, with_middle
+from .tensor_names import DORA, EMPTY, Names, Pair
+
+#: What a format states of a module's scale, from its full name and its rank.
+Scales = Callable[[str, int], Iterable[Stated]]
+
+
+def assemble(
+    tensors: Tensors,
+    names: Names,
+    scales: Scales,
+    rename: Callable[[str], str] = str,
+    rank_of: Callable[[str], int] | None = None,
+    turned: bool = False,
+    transposed: bool = False,
+) -> list[Module]:
+    """The modules of a file. What does not fit goes to `names.odd`, and what is used is not left.
+
+    Parameters
+    ----------
+    scales
+        From a module's full name and its rank: the places that state its scale.
+    rename
+        From the name in the file to that in the base model.
+    rank_of
+        The rank of a stack of experts in two dimensions, by the full name; 0 for what is none.
+    turned : bool
+        Whether A is stored as (k, r) and B as (r, d).
+    transposed : bool
+        Whether linear base weights are stored as (inputs, outputs).
+    """
+    modules: dict[str, Module] = {}
+    groups = members(names.left)
+
+    def add(module: Module) -> None:
+        if module.name in modules:
+            raise FileError(f"{shown(tensors.path)}: module {module.name} is there twice")
+        modules[module.name] = module
+
+    for pair in names.pairs:
+        keys = (pair.A_key, pair.B_key)
+        name, middle = rename(pair.name), groups.pop(pair.name, {})
+        try:
+            A, B = (tensors.entries[key].shape for key in keys)
+            experts = stacked(A, B, rank_of(pair.name) if rank_of else 0)
+            rank = A[-1] if turned and len(A) == 2 else A[0]
+            for i, parts in enumerate(experts):
+                named = tuple(replace(part, key=key) for part, key in zip(parts, keys))
+                said = scales(pair.name, A[1] if len(A) == 3 else A[0] // len(experts))
+                add(make_module(tensors, pair, f"{name}.{i}", said, parts=(named[0], named[1])))
+            if not experts:
+                both = tuple(Part(key, transposed=turned) for key in keys)
+                module = make_module(
+                    tensors, pair, name, scales(pair.name, rank),
+                    transposed and pair.kind == LINEAR, (both[0], both[1]),
+                )  # fmt: skip
+                add(with_middle(module, tensors, middle["lora_mid"]) if middle else module)
+        except (FileError, KeyError) as error:
+            names.odd |= dict.fromkeys((*keys, *middle.values()), str(error))
+    for name, keys_of in groups.items():
+        try:
+            module_or_none = build(tensors, rename(name), keys_of, partial(scales, name))
+            if module_or_none is None:
+                continue
+            add(module_or_none)
+        except FileError as error:
+            names.odd |= dict.fromkeys(keys_of.values(), str(error))
+    used = {part.key for module in modules.values() for part in module.parts.values()}
+    names.left = [name for name in names.left if name not in used and name not in names.odd]
+    for name in names.left:
+        if 0 in tensors.entries[name].shape:
+            names.odd[name] = EMPTY
+    names.left = [name for name in names.left if name not in names.odd]
+    return list(modules.values())
+
+
+def stacked(A: tuple[int, ...], B: tuple[int, ...], rank: int) -> list[tuple[Part, Part]]:
+    """Where the factors of each expert lie, without their keys; none if they are not stacked.
+
+    Either as (experts, r, k) and (experts, d, r), or as PEFT's target_parameters lays them:
+    A by experts, (experts r, k), and B's columns by r, (d, r experts).
+    """
+    if len(A) == len(B) == 3 and A[0] == B[0] and A[1] == B[2] and B[2] * A[0] > 0:
+        return [(Part("", (i,)), Part("", (i,))) for i in range(A[0])]
+    if rank and len(A) == len(B) == 2 and A[0] == B[1] > rank and A[0] % rank == 0:
+        count = A[0] // rank
+        return [
+            (
+                Part("", (slice(i * rank, (i + 1) * rank),)),
+                Part("", (slice(None), slice(i, None, count))),
+            )
+            for i in range(count)
+        ]
+    return []
+
+
+def make_module(
+    tensors: Tensors,
+    pair: Pair,
+    name: str,
+    stated: Iterable[Stated],
+    transposed: bool = False,
+    parts: tuple[Part, Part] | None = None,
+) -> Module:
+    """A module from its two factors, once their shapes fit.
+
+    Parameters
+    ----------
+    stated : iterable of Stated
+        The places that state the scale; the first one counts.
+    parts : (Part, Part), optional
+        Where A and B lie, if they are not whole tensors.
+
+    Raises
+    ------
+    FileError
+        If the factors' types are not floats, their shapes do not fit each other
+        or the kind of module, or alpha is out of range.
+    """
+    where = f"{shown(tensors.path)}: module {name}"
+    places = parts or (Part(pair.A_key), Part(pair.B_key))
+    for key in (pair.A_key, pair.B_key):
+        dtype = tensors.entries[key].dtype
+        if dtype not in FLOATS:
+            raise FileError(
+                f"{where}: {key} has type {dtype}; weights must be one of {', '.join(FLOATS)}"
+            )
+    A, B = (_shape(tensors.entries[each.key].shape, each) for each in places)
+    axes, kind = len(A), pair.kind
+    fits = axes == len(B) and 2 <= axes <= 5 and 0 not in A + B
+    if fits and axes > 2 and len(B) > 1 and B[1] * 2 <= A[0] and A[0] % B[1] == 0:
+        raise FileError(
+            f"{where}: A of shape {A} and B of shape {B} are of a convolution in "
+            f"{A[0] // B[1]} groups, which is not read; PEFT merges it"
+        )
+    if not fits or B[1] != A[0] or any(side != 1 for side in B[2:]):
+        raise FileError(
+            f"{where}: A of shape {A} and B of shape {B} do not fit; allowed are "
+            "(r, k) and (d, r), or for a convolution (r, inputs, kernel) and (d, r, 1), with every "
+            "side at least 1"
+        )
+    rank, k = A[0], int(np.prod(A[1:], dtype=object))
+    said, alpha, rule = first_scale(stated, rank, where)
+    if axes > 2:
+        kind, transposed = f"conv{axes - 2}d", False
+    return Module(
+        name, kind, (B[0], k), rank, alpha, rule,
+        dict(zip("AB", places)), tensors.entries[pair.A_key].dtype,
+        kernel=A[1:] if axes > 2 else (), transposed=transposed, highest=rank, stated=said,
+    )  # fmt: skip
+
+
+def _shape(shape: tuple[int, ...], part: Part) -> tuple[int, ...]:
+    """The shape of a part of a tensor; nothing is read."""
+    view = np.broadcast_to(np.empty(()), shape)[part.index]
+    return (view.T if part.transposed else view).shape
+
+
+def left_out(ignored: Mapping[str, str], odd: Mapping[str, str]) -> tuple[Finding, ...]:
+    """A finding for each kind of tensor that is in no spectrum, and for what could not be read."""
+    found = []
+    for kind in dict.fromkeys(ignored.values()):
+        names = tuple(name for name, each in ignored.items() if each == kind)
+        text = f"Not in any spectrum: {kind}, {len(names)} tensor{'s' * (len(names) > 1)}."
+        found.append(Finding("left out", text, names))
+    for reason in dict.fromkeys(odd.values()):
+        names = tuple(name for name, each in odd.items() if each == reason)
+        text = f"Not read: {shown(names[0])} {shown(reason, 200)}"
+        if reason == EMPTY:
+            text = (
+                f"{len(names)} tensor{'s are' if len(names) > 1 else ' is'} {EMPTY}. Loaders take "
+                "nothing from them: gather the weights in training, and save again."
+            )
+        found.append(Finding("dead" if reason == EMPTY else "odd", text, names))
+    if DORA in ignored.values():
+        text = "DoRA rescales the sum of weight and update: the spectra are of B A alone."
+        found.append(Finding("dora", text))
+    return tuple(found)
+
+
+def nothing_read(where: str, odd: Mapping[str, str]) -> str:
+    """Why a file has no module that can be read, in one line."""
+    if odd and set(odd.values()) == {EMPTY}:
+        return (
+            f"{where} is dead: its {len(odd)} tensors are {EMPTY}. Gather the weights in "
+            "training, and save again"
+        )
+    for name, reason in odd.items():
+        return reason if reason.startswith(where) else f"{where}: tensor {name} {reason}"
+    return f"{where} holds no LoRA factors"
