@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -151,7 +152,7 @@ def make_module(
             "(r, k) and (d, r), or for a convolution (r, inputs, kernel) and (d, r, 1), with every "
             "side at least 1"
         )
-    rank, k = A[0], int(np.prod(A[1:], dtype=object))
+    rank, k = A[0], math.prod(A[1:])
     said, alpha, rule = first_scale(stated, rank, where)
     if axes > 2:
         kind, transposed = f"conv{axes - 2}d", False
@@ -164,8 +165,9 @@ def make_module(
 
 def _shape(shape: tuple[int, ...], part: Part) -> tuple[int, ...]:
     """The shape of a part of a tensor; nothing is read."""
-    view = np.broadcast_to(np.empty(()), shape)[part.index]
-    return (view.T if part.transposed else view).shape
+    if part.index:
+        shape = np.broadcast_to(np.empty(()), shape)[part.index].shape
+    return shape[::-1] if part.transposed else shape
 
 
 def left_out(ignored: Mapping[str, str], odd: Mapping[str, str]) -> tuple[Finding, ...]:

@@ -228,7 +228,7 @@ class Adapter:
                 B, A = self.part(module, f"{name}a"), self.part(module, f"{name}b")
                 if f"{name}mid" in module.parts:
                     A = factored.tucker(self.part(module, f"{name}mid"), A)
-                W = B.astype(np.float64) @ A.astype(np.float64)
+                W = B.astype(np.float64) @ A.reshape(len(A), -1).astype(np.float64)
             found.append(W.reshape(len(W), -1).astype(np.float64))
         return found[0], found[1]
 

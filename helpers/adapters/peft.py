@@ -36,7 +36,9 @@ _NOT_READ = ("use_qalora", "use_bdlora", "kasa_config", "arrow_config", "montecl
 #: Methods whose update is a product that is read here, and what they call alpha.
 _READ = {"LORA": "lora_alpha", "LOHA": "alpha", "LOKR": "alpha"}
 #: What compiling and distributing put into names.
-_WRAPPED = "_orig_mod|module|_fsdp_wrapped_module|_checkpoint_wrapped_module"
+_WRAPPED = re.compile(
+    r"(^|\.)(?:(?:_orig_mod|module|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.)+(?=.)"
+)
 #: Starts that change the base weights, so that the adapter belongs to the changed ones.
 _CHANGES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
 
@@ -88,7 +90,7 @@ def read_peft(folder: Path) -> Adapter:
 
 def _in_model(name: str) -> str:
     """A module's name in the base model, without what training put in front of it."""
-    return re.sub(rf"(^|\.)(?:{_WRAPPED})\.(?=.)", r"\1", name.rpartition(PREFIX)[2])
+    return _WRAPPED.sub(r"\1", name.rpartition(PREFIX)[2])
 
 
 def _dead(pairs: Sequence[Pair]) -> Iterator[Finding]:
@@ -102,7 +104,7 @@ def _dead(pairs: Sequence[Pair]) -> Iterator[Finding]:
             front = key.partition(PREFIX)[0]
             cure = f"take {front!r} from the front of each" if PREFIX in key else f"add {PREFIX!r}"
             why = f"names must begin with {PREFIX!r}", cure
-        elif re.search(rf"(^|\.)(?:{_WRAPPED})\.", key):
+        elif _WRAPPED.search(key):
             why = "they hold what compiling or distributing put there", "take it out of the names"
         elif not key.endswith((".lora_A.weight", ".lora_embedding_A")):
             why = (

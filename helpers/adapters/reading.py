@@ -116,9 +116,10 @@ def read_single(path: Path) -> Adapter:
     if not modules:
         raise FileError(nothing_read(where, names.odd))
     alphas = {f"{each.name}{ALPHA}" for each in modules}
+    reasons = {name.rpartition(".lora_")[0]: reason for name, reason in names.odd.items()}
     for name in [each for each in names.left if each.endswith(ALPHA) and each not in alphas]:
-        if name.removesuffix(ALPHA) + ".diff" not in tensors.entries:
-            names.odd.setdefault(name, "belongs to no module that is read")
+        reason = reasons.get(name.removesuffix(ALPHA), "belongs to no module that is read")
+        names.odd.setdefault(name, reason)
     left = [name for name in names.left if name not in alphas and name not in names.odd]
     ignored = {name: label(name) for name in left}
     findings = [*left_out(ignored, names.odd), *_disagreements(modules)]

@@ -62,7 +62,7 @@ OTHERS = {
     ".hada_": ("LoHa", "ComfyUI and PEFT"),
     ".lokr_": ("LoKr", "ComfyUI and PEFT"),
     ".lora_mid": ("a Tucker product (lora_mid)", "ComfyUI"),
-    ".oft_": ("OFT or BOFT, which turns weights", "PEFT, and ComfyUI where it is LyCORIS's"),
+    ".oft_": ("OFT or BOFT, which turns weights", "PEFT or ComfyUI"),
     ".boft_": ("BOFT, which turns weights", "PEFT"),
     ".ia3_": ("IA3, which multiplies", "PEFT"),
     ".on_input": ("LyCORIS's IA3, which multiplies", "LyCORIS"),

@@ -22,8 +22,9 @@ SIZES = {
     "F16": 2, "BF16": 2, "I32": 4, "U32": 4, "F32": 4, "F64": 8, "I64": 8, "U64": 8,
 }  # fmt: skip
 
-#: A JSON document above this is refused unread: a header of 80 000 tensors is smaller.
+#: A JSON file above this is refused unread, and a header above the format's own limit.
 MOST_BYTES = 10_000_000
+MOST_HEADER = 100_000_000
 #: Configs and headers are nested five deep. What prints or writes JSON calls itself at each level.
 MOST_NESTED = 100
 LONGEST_NAME = 300
@@ -45,10 +46,9 @@ class FileError(ValueError):
 
 def shown(value: object, most: int = 80) -> str:
     """A short form of `value` on one line, without control characters; of a path, its end."""
-    is_text = isinstance(value, (str, Path, Exception))
-    text = "".join(
-        each if each.isprintable() else "?" for each in (str(value) if is_text else repr(value))
-    )
+    text = str(value) if isinstance(value, (str, Path, Exception)) else repr(value)
+    if not text.isprintable():
+        text = "".join(each if each.isprintable() else "?" for each in text)
     if len(text) <= most:
         return text
     return "..." + text[3 - most :] if isinstance(value, Path) else text[: most - 3] + "..."
@@ -170,9 +170,9 @@ def read_header(path: Path) -> Header:
                 raise FileError(
                     f"{where} is cut short: its header says {length} bytes, the file has {size}"
                 )
-            if length > MOST_BYTES:
+            if length > MOST_HEADER:
                 raise FileError(
-                    f"{where} has a header of {length} bytes, at most {MOST_BYTES} are allowed"
+                    f"{where} has a header of {length} bytes, at most {MOST_HEADER} are allowed"
                 )
             raw = parse_json(file.read(length), f"the header of {where}")
     except OSError as error:

@@ -8,7 +8,17 @@ import pytest
 from helpers import adapters
 from helpers.adapters import peft
 from helpers.lora.scaling import STANDARD
-from tests.support.adapters import CONFIG, MODULES, as_stored, draw, factors, peft_folder, product
+from tests.support.adapters import (
+    CONFIG,
+    MODULES,
+    as_stored,
+    draw,
+    factors,
+    file_bytes,
+    peft_folder,
+    peft_tensors,
+    product,
+)
 
 RANKS = {"model.layers.1.mlp.up": 2}
 
@@ -100,3 +110,129 @@ def test_files_that_the_library_wrote(tmp_path):
     assert adapter.source == "peft"
     delta = adapter.delta(adapter.modules[0])
     np.testing.assert_allclose(delta, 4 * (B.astype(float) @ A).T, rtol=1e-12, atol=1e-12)
+
+
+def renamed(tmp_path, change, **config):
+    """A PEFT folder of the usual modules, each tensor's name changed."""
+    folder = peft_folder(tmp_path / "a", **config)
+    tensors = {change(name): each for name, each in peft_tensors(factors()).items()}
+    (folder / "adapter_model.safetensors").write_bytes(file_bytes(tensors, {"format": "pt"}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "change, cure",
+    [
+        (lambda name: f"_orig_mod.{name}", "take '_orig_mod.' from the front"),
+        (lambda name: f"module.{name}", "take 'module.' from the front"),
+        (lambda name: f"thinker.{name}", "take 'thinker.' from the front"),
+        (lambda name: name.removeprefix("base_model.model."), "add 'base_model.model.'"),
+        (lambda name: name.replace("base_model.model.", "base_model.model._orig_mod.", 1),
+         "take it out of the names"),
+        (lambda name: name.replace("base_model.model.", "base_model.model.module.", 1),
+         "take it out of the names"),
+        (lambda name: name.replace(".weight", ".default.weight"), "take the adapter's name out"),
+        (lambda name: name.replace(".weight", ""), "add .weight"),
+        (lambda name: name.replace("lora_A", "lora_down").replace("lora_B", "lora_up"),
+         "convert the file"),
+    ],
+)  # fmt: skip
+def test_names_that_peft_matches_with_nothing_are_called_dead(tmp_path, change, cure):
+    adapter = adapters.read(renamed(tmp_path, change))
+    assert {module.name for module in adapter.modules} >= {each[0] for each in MODULES[:3]}
+    (finding,) = [each for each in adapter.findings if each.kind == "dead"]
+    assert finding.text.startswith(f"{len(finding.names)} of 5 modules are dead in PEFT")
+    assert cure in finding.text
+    assert len(finding.names) >= 4
+
+
+def test_a_living_folder_has_no_finding(tmp_path):
+    assert adapters.read(peft_folder(tmp_path / "a")).findings == ()
+
+
+def test_tensors_that_were_saved_empty(tmp_path):
+    folder = peft_folder(tmp_path / "a")
+    head = {"base_model.model.lm_head.weight": (np.zeros(0), "F32")}
+    content = file_bytes({**peft_tensors(factors()), **head})
+    (folder / "adapter_model.safetensors").write_bytes(content)
+    adapter = adapters.read(folder)
+    assert len(adapter.modules) == len(MODULES)
+    assert adapter.ignored == {}
+    (finding,) = adapter.findings
+    assert (finding.kind, finding.names) == ("dead", ("base_model.model.lm_head.weight",))
+    assert "1 tensor is empty: saved under ZeRO-3" in finding.text
+    empty = {name: (np.zeros(0), "F32") for name in peft_tensors(factors())}
+    (folder / "adapter_model.safetensors").write_bytes(file_bytes(empty))
+    with pytest.raises(adapters.FileError, match=r"is dead: its 10 tensors are empty: saved under"):
+        adapters.read(folder)
+    half = {"base_model.model.model.embed.lora_embedding_A": (np.zeros(0), "F32")}
+    one = {**peft_tensors(factors()), **half}
+    (folder / "adapter_model.safetensors").write_bytes(file_bytes(one))
+    adapter = adapters.read(folder)
+    assert len(adapter.modules) == len(MODULES) - 1
+    assert {each.kind for each in adapter.findings} == {"dead"}
+
+
+@pytest.mark.parametrize("bias", ["all", "lora_only"])
+def test_trained_biases(tmp_path, bias):
+    stem = "base_model.model.model.layers.0.q_proj"
+    biases = (f"{stem}.base_layer.bias", f"{stem}.lora_B.bias")
+    extra = dict.fromkeys(biases, (draw(1, 6), "F32"))
+    folder = peft_folder(tmp_path / "a", extra=extra, bias=bias)
+    adapter = adapters.read(folder)
+    assert adapter.ignored == dict(zip(biases, ("trained bias", "bias of B")))
+    assert "vLLM refuses" in " ".join(adapter.notes)
+    folder = peft_folder(tmp_path / "b", extra=extra)
+    assert "copy of a base weight" in adapters.read(folder).ignored.values()
+
+
+def test_an_adapter_in_shards(tmp_path):
+    folder = peft_folder(tmp_path / "a")
+    (folder / "adapter_model.safetensors").unlink()
+    tensors, places = peft_tensors(factors()), {}
+    for i, (name, each) in enumerate(tensors.items()):
+        file = f"adapter_model-{i}.safetensors"
+        (folder / file).write_bytes(file_bytes({name: each}))
+        places[name] = file
+    index = folder / "adapter_model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": places}))
+    whole = adapters.read(peft_folder(tmp_path / "b"))
+    sharded = adapters.read(folder)
+    assert [each.name for each in sharded.modules] == [each.name for each in whole.modules]
+    for one, other in zip(adapters.spectra(sharded), adapters.spectra(whole)):
+        np.testing.assert_array_equal(one.values, other.values)
+
+
+@pytest.mark.parametrize("start", ["pissa", "PiSSA_niter_16", "olora", "corda", "loftq", "lora_ga"])
+def test_starts_that_change_the_base(tmp_path, start):
+    adapter = adapters.read(peft_folder(tmp_path / "a", init_lora_weights=start))
+    (finding,) = adapter.findings
+    assert finding.kind == "base changed"
+    assert "s B A is not the update" in finding.text
+    assert "path_initial_model_for_weight_conversion" in finding.text
+
+
+@pytest.mark.parametrize("start", [True, False, None, "gaussian", "eva", "orthogonal"])
+def test_starts_that_do_not(tmp_path, start):
+    assert adapters.read(peft_folder(tmp_path / "a", init_lora_weights=start)).findings == ()
+
+
+@pytest.mark.parametrize(
+    "setting, said",
+    [
+        ({"layer_replication": [[0, 4], [2, 5]]}, "repeated layers"),
+        ({"alora_invocation_tokens": [1, 2]}, "aLoRA"),
+        ({"lora_alpha": None}, "alpha is null: PEFT's default, 8, is taken"),
+    ],
+)
+def test_settings_that_are_told(tmp_path, setting, said):
+    adapter = adapters.read(peft_folder(tmp_path / "a", **setting))
+    (finding,) = adapter.findings
+    assert said in finding.text
+    assert len(adapter.modules) == len(MODULES)
+
+
+@pytest.mark.parametrize("method", ["VERA", "IA3", "OFT", "ADALORA", "PROMPT_TUNING"])
+def test_other_methods_are_refused_with_what_reads_them(tmp_path, method):
+    with pytest.raises(adapters.FileError, match=f"got '{method}'; PEFT itself reads"):
+        adapters.read(peft_folder(tmp_path / "a", peft_type=method))

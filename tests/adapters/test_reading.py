@@ -105,3 +105,169 @@ def test_diffusers_metadata_says_rule_and_alpha(tmp_path):
     adapter = adapters.read(path)
     assert [each.name for each in adapter.modules] == ["text_encoder.y"]
     assert "transformer.x: rank 5 by the metadata, 4 by its factors" in " ".join(adapter.notes)
+
+
+def single(path, arrays, metadata=None):
+    path.write_bytes(file_bytes({k: (np.asarray(v), "F64") for k, v in arrays.items()}, metadata))
+    return path
+
+
+def pair(name, r=4, d=16, k=12, down=".lora_A.weight", up=".lora_B.weight"):
+    return {name + down: draw(r, r, k), name + up: draw(d, d, r)}
+
+
+def test_metadata_of_a_model_and_not_of_a_pipeline(tmp_path):
+    """save_lora_adapter writes PEFT's settings as they are; 64 / sqrt(4)."""
+    said = {"r": 4, "lora_alpha": 64, "use_rslora": True, "alpha_pattern": {"attn.to_k": 8}}
+    arrays = pair("blocks.0.attn.to_q") | pair("blocks.0.attn.to_k")
+    path = tmp_path / "w.safetensors"
+    adapter = adapters.read(single(path, arrays, {"lora_adapter_metadata": json.dumps(said)}))
+    assert [module.multiplier for module in adapter.modules] == [32.0, 4.0]
+    assert {each.place for module in adapter.modules for each in module.stated} == {
+        "lora_adapter_metadata"
+    }
+    assert adapter.notes == ()
+
+
+def test_patterns_reach_the_processors_of_attention(tmp_path):
+    """Diffusers' older names have .processor in them, and its patterns do not."""
+    said = {"unet.r": 4, "unet.lora_alpha": 4, "unet.alpha_pattern": {"mid.attn.to_q": 12}}
+    arrays = pair("unet.mid.attn.processor.to_q", down="_lora.down.weight", up="_lora.up.weight")
+    path = tmp_path / "w.safetensors"
+    adapter = adapters.read(single(path, arrays, {"lora_adapter_metadata": json.dumps(said)}))
+    assert adapter.modules[0].multiplier == 3.0
+
+
+@pytest.mark.parametrize(
+    "header, scale",
+    [
+        ({"ss_network_alpha": "2", "ss_network_dim": "4"}, 0.5),
+        ({"ss_network_alpha": "8.0", "ss_network_dim": "4", "ss_network_args":
+          '{"rs_lora": "True"}'}, 4.0),
+        ({"lora_alpha": "16", "rank": "4"}, 4.0),
+        ({"alpha": "1", "rank": "4"}, 0.25),
+        ({"ss_network_alpha": "Dynamic", "ss_network_dim": "Dynamic"}, 1.0),
+        ({"ss_network_alpha": "2", "ss_network_dim": "8"}, 1.0),  # of modules of another rank
+        ({"ss_network_alpha": "nan", "ss_network_dim": "4"}, 1.0),
+        ({}, 1.0),
+    ],
+)  # fmt: skip
+def test_alpha_and_rank_in_the_header_only(tmp_path, header, scale):
+    path = single(tmp_path / "w.safetensors", pair("unet.x.to_q"), header)
+    (module,) = adapters.read(path).modules
+    assert module.multiplier == scale
+    assert len(module.stated) == 1
+
+
+def test_two_places_that_disagree_are_told(tmp_path):
+    kohya = {"down": ".lora_down.weight", "up": ".lora_up.weight"}
+    arrays = pair("lora_unet_a", **kohya) | pair("lora_unet_b", **kohya)
+    arrays |= {"lora_unet_a.alpha": 4.0, "lora_unet_b.alpha": 1.0}
+    header = {"ss_network_alpha": "4", "ss_network_dim": "4"}
+    adapter = adapters.read(single(tmp_path / "k.safetensors", arrays, header))
+    assert [module.multiplier for module in adapter.modules] == [1.0, 0.25]
+    (finding,) = adapter.findings
+    assert (finding.kind, finding.names) == ("scales disagree", ("lora_unet_b",))
+    assert "0.25 by alpha tensors, which is taken here, and 1 by header" in finding.text
+    said = {"r": 4, "lora_alpha": 8}
+    header = {"lora_adapter_metadata": json.dumps(said)}
+    arrays = pair("to_q") | {"to_q.alpha": 4.0}
+    adapter = adapters.read(single(tmp_path / "d.safetensors", arrays, header))
+    assert adapter.modules[0].multiplier == 2.0
+    assert "2 by lora_adapter_metadata" in adapter.notes[0]
+
+
+def test_one_module_without_alpha_among_others(tmp_path):
+    """The header is not its alpha: tools that read it take the rank, and the header differs."""
+    kohya = {"down": ".lora_down.weight", "up": ".lora_up.weight"}
+    arrays = pair("lora_unet_a", **kohya) | pair("lora_unet_b", **kohya)
+    arrays["lora_unet_a.alpha"] = 2.0
+    header = {"ss_network_alpha": "2", "ss_network_dim": "4"}
+    adapter = adapters.read(single(tmp_path / "k.safetensors", arrays, header))
+    assert [module.multiplier for module in adapter.modules] == [0.5, 1.0]
+    assert {each.kind for each in adapter.findings} == {"scales disagree", "no alpha"}
+
+
+def test_modules_that_were_trained_in_parts(tmp_path):
+    """sd-scripts' split_qkv: three parts of rank 4, each with alpha / 4, in one of rank 12."""
+    kohya = {"down": ".lora_down.weight", "up": ".lora_up.weight"}
+    arrays = pair("lora_unet_qkv", 12, 48, **kohya) | pair("lora_unet_proj", **kohya)
+    arrays |= {"lora_unet_qkv.alpha": 4.0, "lora_unet_proj.alpha": 4.0}
+    header = {"ss_network_dim": "4", "ss_network_alpha": "4.0"}
+    args = {"ss_network_args": '{"split_qkv": "True"}'}
+    adapter = adapters.read(single(tmp_path / "k.safetensors", arrays, {**header, **args}))
+    qkv, proj = adapter.modules
+    assert (qkv.multiplier, proj.multiplier) == (1.0, 1.0)
+    assert [each.scale for each in qkv.stated] == pytest.approx([1, 1 / 3])
+    (finding,) = adapter.findings
+    assert finding.names == ("lora_unet_qkv",)
+    qkv = adapters.read(single(tmp_path / "n.safetensors", arrays, header)).modules[0]
+    assert qkv.multiplier == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("infix", [".default.weight", ".my_lora.weight", ""])
+def test_names_with_an_adapters_name_in_them_or_without_weight(tmp_path, infix):
+    arrays = pair("blocks.0.q", down=f".lora_A{infix}", up=f".lora_B{infix}")
+    (module,) = adapters.read(single(tmp_path / "d.safetensors", arrays)).modules
+    assert (module.name, module.multiplier, module.shape) == ("blocks.0.q", 1.0, (16, 12))
+
+
+def test_names_of_two_styles_in_one_file(tmp_path):
+    arrays = pair("a.q") | pair("lora_unet_b", down=".lora_down.weight", up=".lora_up.weight")
+    adapter = adapters.read(single(tmp_path / "m.safetensors", arrays))
+    assert len(adapter.modules) == 2
+    (finding,) = [each for each in adapter.findings if each.kind == "mixed names"]
+    assert "kohya, peft" in finding.text
+
+
+def mlx_folder(folder, arrays, **config):
+    folder.mkdir()
+    single(folder / "adapters.safetensors", arrays)
+    said = {"fine_tune_type": "lora", "lora_parameters": {"rank": 4, "scale": 20.0}, **config}
+    (folder / "adapter_config.json").write_text(json.dumps(said))
+    return folder
+
+
+def test_an_mlx_folder(tmp_path):
+    """lora_a is (inputs, r) and lora_b (r, outputs); the scale is stated itself."""
+    a, b = draw(1, 12, 4), draw(2, 4, 16)
+    stack_a, stack_b = draw(3, 3, 4, 5), draw(4, 3, 6, 4)
+    arrays = {
+        "m.q.lora_a": a, "m.q.lora_b": b, "m.q.m": draw(5, 16),
+        "m.switch.lora_a": stack_a, "m.switch.lora_b": stack_b,
+    }  # fmt: skip
+    folder = mlx_folder(tmp_path / "a", arrays, fine_tune_type="dora")
+    for path in (folder, folder / "adapters.safetensors"):
+        adapter = adapters.read(path)
+        assert adapter.source == "mlx"
+        expected = {"m.q": 20 * (a @ b).T}
+        expected |= {f"m.switch.{e}": 20 * stack_b[e] @ stack_a[e] for e in range(3)}
+        assert {module.name for module in adapter.modules} == set(expected)
+        for module, each in zip(adapter.modules, adapters.spectra(adapter)):
+            np.testing.assert_allclose(adapter.delta(module), expected[module.name], atol=1e-12)
+            dense = np.linalg.svd(expected[module.name], compute_uv=False)[: module.rank]
+            np.testing.assert_allclose(each.values, dense, rtol=1e-12)
+        assert adapter.ignored == {"m.q.m": "DoRA magnitude"}
+
+
+def test_mlx_files_that_cannot_be_read(tmp_path):
+    arrays = {"m.q.lora_a": draw(1, 12, 4), "m.q.lora_b": draw(2, 4, 16)}
+    for i, (config, said) in enumerate((
+        ({"fine_tune_type": "full"}, "holds whole weights, which `inspect NEW --against BASE`"),
+        ({"lora_parameters": {}}, "must have a scale, got None"),
+        ({"lora_parameters": {"scale": "20"}}, "must have a scale, got 20"),
+        ({"lora_parameters": {"scale": -1}}, "alpha must be between"),
+    )):  # fmt: skip
+        with pytest.raises(adapters.FileError, match=said):
+            adapters.read(mlx_folder(tmp_path / str(i), arrays, **config))
+    with pytest.raises(adapters.FileError, match="MLX's factors, and their scale is not in them"):
+        adapters.read(single(tmp_path / "alone.safetensors", arrays))
+
+
+def test_a_training_folder_and_a_home_folder(tmp_path, monkeypatch):
+    peft_folder(tmp_path / "run" / "checkpoint-500")
+    with pytest.raises(adapters.FileError, match=r"it holds checkpoint-500: name one of these"):
+        adapters.read(tmp_path / "run")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert adapters.read("~/run/checkpoint-500").source == "peft"

@@ -51,6 +51,30 @@ def diffusers(dtype):
     return {"d.safetensors": (typed(arrays, dtype), said)}, "d.safetensors"
 
 
+def lycoris(dtype):
+    arrays = {
+        "h.hada_w1_a": draw(5, 4, 2), "h.hada_w1_b": draw(6, 2, 3), "h.hada_w2_a": draw(7, 4, 2),
+        "h.hada_w2_b": draw(8, 2, 3), "h.alpha": np.array(1.0),
+        "k.lokr_w1": draw(1, 2, 2), "k.lokr_w2_a": draw(2, 3, 2), "k.lokr_w2_b": draw(3, 2, 2),
+        "k.alpha": np.array(1.0), "d.diff": draw(4, 3, 4), "d.diff_b": draw(5, 3),
+        "t.lora_down.weight": draw(6, 2, 3, 1, 1), "t.lora_mid.weight": draw(7, 2, 2, 2, 2),
+        "t.lora_up.weight": draw(8, 4, 2, 1, 1), "t.alpha": np.array(1.0),
+    }  # fmt: skip
+    return {"l.safetensors": (typed(arrays, dtype), {"ss_network_dim": "2"})}, "l.safetensors"
+
+
+def mlx(dtype):
+    config = {"fine_tune_type": "lora", "lora_parameters": {"rank": 2, "scale": 20.0}}
+    arrays = {
+        "m.q.lora_a": draw(1, 4, 2), "m.q.lora_b": draw(2, 2, 3), "m.e.lora_a": draw(3, 3, 2, 4),
+        "m.e.lora_b": draw(4, 3, 5, 2),
+    }  # fmt: skip
+    return {
+        "a/adapter_config.json": json.dumps(config).encode(),
+        "a/adapters.safetensors": (typed(arrays, dtype), None),
+    }, "a"
+
+
 def checkpoint(dtype):
     return {"m.safetensors": (typed({"w": A, "v": B, "bias": A[0]}, dtype), None)}, "m.safetensors"
 
@@ -65,8 +89,8 @@ def shards(dtype):
 
 
 VALID = {
-    "peft": peft, "kohya": kohya, "diffusers": diffusers, "checkpoint": checkpoint,
-    "shards": shards,
+    "peft": peft, "kohya": kohya, "diffusers": diffusers, "lycoris": lycoris, "mlx": mlx,
+    "checkpoint": checkpoint, "shards": shards,
 }  # fmt: skip
 DTYPES = ["F16", "BF16", "F32", "F64"]
 
