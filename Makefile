@@ -4,7 +4,7 @@ VENV := .venv
 # Where the browser edition's Python comes from: cdn, pypi, or none for pages only.
 PYODIDE ?= cdn
 BIN := $(VENV)/bin
-NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
+NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb notebooks/appendix/*.ipynb))
 NBVAL := -m pytest --nbval --nbval-cell-timeout=120 -p no:cacheprovider -q -n 2 --dist=loadfile
 # A worker has a browser and a JupyterLab of its own, and all tests of a notebook.
 WORKERS := -n 2
