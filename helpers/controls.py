@@ -199,6 +199,18 @@ CONTROLS: dict[str, Callable[..., Any]] = {
     "field": field_buttons,
 }
 
+
+def allowed(control: Any, value: Any) -> bool:
+    """Whether a control has this value. What a front end sends need not be one of them.
+
+    >>> allowed(rank_slider(8, (1, 16)), 17)
+    False
+    """
+    if hasattr(control, "options"):
+        return any(value == option for _, option in control.options)
+    return type(value) is int and bool(control.min <= value <= control.max)
+
+
 #: Names for screen readers, which ipywidgets 7 and 8 have no setting for: their slider handles
 #: have no accessible name (those of 7 no role either), a slider over listed values says which
 #: of them it is on and not the value, a chosen toggle button looks chosen and does not say so,

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from IPython.core.formatters import DisplayFormatter
 
+from helpers import explorer as room
 from helpers import figures
 from helpers.controls import CONTROLS, NAMING, RANK_LIMITS
-from helpers.explorers import Explorer
+from helpers.explorer import Explorer
 from helpers.figures.picture import caption
 from tests.support.explorers import FACTORIES, made
 from tests.support.matrices import assert_same
@@ -216,3 +217,76 @@ def test_a_notebook_gets_the_widget_and_a_line_of_text(explorer):
 def test_an_unknown_setting():
     with pytest.raises(ValueError, match=r"settings must be among rank, alpha.*got speed"):
         Explorer(figures.ScaleOverRank(), rank=8, speed=3)
+
+
+def test_a_stopped_redraw_is_said_and_goes_away(explorer, monkeypatch):
+    before, sentence = image(explorer), explorer.description
+    control = next(iter(explorer.controls.values()))
+    others = [value for value in stops(control) if value != control.value]
+
+    def stop(**_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as planted:
+        planted.setattr(explorer.picture, "numbers", stop)
+        control.value = others[0]
+    alert, *_, words, _ = texts(explorer)
+    assert "was stopped" in alert and "Traceback" not in alert
+    assert (image(explorer), words) == (before, caption(sentence))
+    control.value = others[1]
+    assert_in_step(explorer)
+
+
+@pytest.mark.parametrize("state", [{"index": 99}, {"index": None}, {"index": -7}, {"value": None},
+                                   {"value": float("nan")}, {"value": 10**9}])  # fmt: skip
+def test_an_illegal_state_from_a_front_end_changes_nothing(explorer, state):
+    start, words = explorer.settings, explorer.description
+    for control in explorer.controls.values():
+        try:  # as ipywidgets does with what arrives, which writes what is raised to a log
+            control.set_state(state)
+        except Exception:
+            pass
+        if "value" in state and not hasattr(control, "options") and state["value"] == 10**9:
+            assert control.value == control.max  # ipywidgets' own answer, and a value there is
+            explorer.reset()
+    assert explorer.error == ""
+    assert (explorer.settings, explorer.description) == (start, words)
+    assert_in_step(explorer)
+
+
+class Kernel:
+    """As much of a kernel as an explorer asks."""
+
+    def __init__(self, cell, run):
+        self.kernel = self
+        self.parent = {"header": {"msg_id": run}, "metadata": {"cellId": cell}}
+
+    def get_parent(self):
+        return self.parent
+
+
+def test_a_cell_that_is_run_again_closes_what_it_showed(monkeypatch):
+    def shown(cell, run, *explorers):
+        monkeypatch.setattr(room, "get_ipython", lambda: Kernel(cell, run))
+        for each in explorers:
+            each._repr_mimebundle_()
+
+    def alive(explorer):
+        return all(part.comm is not None for part in parts(explorer.widget))
+
+    one, two, three, other = (
+        Explorer(figures.ScaleOverRank(), rank=8, alpha=16) for _ in range(4)
+    )  # fmt: skip
+    shown("a", "1", one, two)
+    shown("b", "2", other)
+    assert alive(one) and alive(two) and alive(other)
+    shown("a", "3", two, three)
+    assert not alive(one)
+    assert "figure" not in vars(one.picture)  # megabytes
+    assert alive(two) and alive(three) and alive(other)
+    first = image(two)
+    shown(None, "4", one)
+    assert alive(one) and alive(three)
+    one.controls["rank"].value = 9
+    one.reset()
+    assert image(one) == first

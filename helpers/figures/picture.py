@@ -59,6 +59,7 @@ class Picture(ABC, Generic[Numbers]):
     colormap: ClassVar[str | None] = None
 
     def __init__(self) -> None:
+        self._given = {name: value for name, value in vars(self).items() if name != "_given"}
         self.moving: list[Artist] = []
         self.drawn: Numbers
         self.description = ""
@@ -109,6 +110,8 @@ class Picture(ABC, Generic[Numbers]):
 
         Returns the picture, for a notebook to show.
         """
+        if "figure" not in vars(self):
+            Picture.__init__(self)
         self.drawn = self.numbers(**settings)
         self.description = self.place(self.drawn)
         return self
@@ -159,6 +162,12 @@ class Picture(ABC, Generic[Numbers]):
             self._palette = _palette(pixels, self.colormap)
         reduced = pixels.quantize(palette=self._palette, dither=Image.Dither.NONE)
         return _encode(reduced, compress_level=1)
+
+    def release(self) -> None:
+        """Free the figure and all that belongs to it; `draw` builds it anew."""
+        given = self._given
+        vars(self).clear()
+        vars(self).update(given)
 
     def still(self) -> bytes:
         """The picture as a PNG to be stored: sharper, smaller, slower."""

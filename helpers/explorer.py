@@ -1,0 +1,218 @@
+"""One explorer: a figure, the controls that move it, and its description, kept in step.
+
+Drawing happens inside the slider's own message, not later: the front end sends the
+next value only once this one is answered, and sends the newest it has. So values
+that come faster than they can be drawn are dropped, never queued.
+"""
+
+from __future__ import annotations
+
+import html
+import traceback
+import weakref
+from typing import Any
+
+import ipywidgets as widgets
+from IPython import get_ipython
+
+from .controls import CONTROLS, NAMING, WORDS_CLASS, allowed
+from .figures.picture import Picture, caption
+
+#: What each notebook cell shows, as far as the front end names cells: {cell: (run, explorers)}.
+_SHOWN: dict[str, tuple[Any, list[weakref.ref[Explorer]]]] = {}
+
+
+class Explorer:
+    """A picture, its controls, and its description, kept in step.
+
+    A notebook shows it by ending a cell with it.
+
+    Parameters
+    ----------
+    picture : Picture
+        What is drawn.
+    **settings
+        One control for each, starting here and going back here on reset. The
+        names are those of `CONTROLS` and of the picture's settings.
+
+    Attributes
+    ----------
+    controls : dict of str to widget
+    error : str
+        What went wrong at the last redraw, a traceback mostly, or "" when it succeeded.
+
+    Raises
+    ------
+    ValueError
+        If there is no control for a setting.
+
+    Examples
+    --------
+    >>> from .figures import ScaleOverRank
+    >>> explorer = Explorer(ScaleOverRank(), rank=8, alpha=16)
+    >>> explorer.controls["alpha"].value = 32
+    >>> explorer.description[:69]
+    'At rank 8 and alpha 32, alpha/r gives a scale of 4 and alpha/sqrt(r) '
+    """
+
+    def __init__(self, picture: Picture[Any], **settings: Any) -> None:
+        unknown = [name for name in settings if name not in CONTROLS]
+        if unknown:
+            raise ValueError(
+                f"settings must be among {', '.join(CONTROLS)}, got {', '.join(unknown)}"
+            )
+        self.picture = picture
+        self.start = settings
+        limits = picture.limits
+        self.controls = {
+            name: control(settings[name], *([limits[name]] if name in limits else []))
+            for name, control in CONTROLS.items()
+            if name in settings
+        }
+        self.error = ""
+        self._paused = False
+        self._last = dict(settings)
+        width = round(picture.size[0] * picture.DPI)
+        self._image = widgets.Image(
+            format="png", layout=widgets.Layout(width=f"{width}px", max_width="100%")
+        )
+        self._text = widgets.HTML()
+        self._words = widgets.HTML()
+        self._words.add_class(WORDS_CLASS)
+        self._alert = widgets.HTML()
+        self._reset = widgets.Button(description="Reset", layout=widgets.Layout(width="80px"))
+        self._reset.on_click(lambda _: self.reset())
+        for control in self.controls.values():
+            control.observe(self._changed, names="value")
+            if control.has_trait("tooltip"):  # ipywidgets 8, which would show "null" otherwise
+                control.tooltip = control.description
+        row = widgets.Layout(display="flex", flex_flow="row wrap", align_items="center")
+        self.widget = widgets.VBox(
+            [
+                widgets.Box([*self.controls.values(), self._reset], layout=row),
+                self._alert,
+                *([self._text] if picture.has_text else []),
+                self._image,
+                self._words,
+                widgets.HTML(NAMING, layout=widgets.Layout(display="none")),
+            ]
+        )
+        self._redraw()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the controls say now."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    @property
+    def description(self) -> str:
+        """The sentence now shown under the picture."""
+        return self.picture.description
+
+    def reset(self) -> None:
+        """Put every control back where it started; redraw once."""
+        self._set(self.start)
+        self._redraw()
+
+    def _changed(self, change: Any) -> None:
+        if self._paused:
+            return
+        name = next(name for name, control in self.controls.items() if control is change["owner"])
+        if not allowed(change["owner"], change["new"]):
+            # No hand of a reader's sets it: a front end did. The last good value stands.
+            self._set({name: self._last[name]})
+            return
+        self._redraw()
+
+    def _set(self, values: dict[str, Any]) -> None:
+        """Set controls without a redraw."""
+        self._paused = True
+        try:
+            for name, value in values.items():
+                self.controls[name].value = value
+        finally:
+            self._paused = False
+
+    def _redraw(self) -> None:
+        """Draw what the controls say; tell the reader if that fails or is stopped.
+
+        ipywidgets would write it to a log that nobody reads.
+        """
+        try:
+            self.picture.draw(**self.settings)
+            encoded = self.picture.png()
+            text = self.picture.text_html() if self.picture.has_text else ""
+        except KeyboardInterrupt:
+            self._failed("Drawing this picture was stopped.", "Move a control to draw it.")
+            return
+        except Exception:
+            self._failed("This picture could not be redrawn.", traceback.format_exc())
+            return
+        self._last = self.settings
+        if self.error:
+            self.error = self._alert.value = ""
+        if self.picture.has_text:
+            self._text.value = text
+        self._image.value = encoded
+        self._words.value = caption(self.description)
+
+    def _failed(self, what: str, why: str) -> None:
+        self.error = why
+        self._alert.value = (
+            '<div role="alert" style="border: 2px solid #B3261E; padding: 0.5em">'
+            f"<b>{what}</b> It still shows the last setting that "
+            f"worked.<pre>{html.escape(why)}</pre></div>"
+        )
+
+    def close(self) -> None:
+        """End it on the page and free what it holds; shown again, it comes back."""
+        for widget in _inside(self.widget):
+            widget.close()
+        self.picture.release()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """The live widget, and a line for readers who have no kernel.
+
+        The widget's own text is its whole state, which no two versions write alike.
+        """
+        _close_earlier(self)
+        if self.widget.comm is None:
+            for widget in _inside(self.widget):
+                widget.open()
+            self._redraw()
+        return {
+            "application/vnd.jupyter.widget-view+json": {
+                "version_major": 2,
+                "version_minor": 0,
+                "model_id": self.widget.model_id,
+            },
+            "text/plain": f"[Explorer with {', '.join(self.controls)}: run the notebook to move "
+            "it. The figure above is the same picture at one setting.]",
+        }
+
+
+def _inside(widget: Any) -> list[Any]:
+    """A widget and all that it consists of, parts first."""
+    parts = [part for child in getattr(widget, "children", ()) for part in _inside(child)]
+    looks = [getattr(widget, name) for name in ("layout", "style") if widget.has_trait(name)]
+    return [*parts, *looks, widget]
+
+
+def _close_earlier(explorer: Explorer) -> None:
+    """Close what the same cell has shown before: a cell that is run again shows it no more.
+
+    Only where the front end says which cell it is, as JupyterLab and Notebook 7 do.
+    """
+    kernel: Any = getattr(get_ipython(), "kernel", None)
+    parent = kernel.get_parent() if hasattr(kernel, "get_parent") else {}
+    cell = (parent.get("metadata") or {}).get("cellId")
+    if not cell:
+        return
+    run = (parent.get("header") or {}).get("msg_id")
+    before, shown = _SHOWN.get(cell, (run, []))
+    if before != run:
+        for earlier in (reference() for reference in shown):
+            if earlier is not None and earlier is not explorer:
+                earlier.close()
+        shown = []
+    _SHOWN[cell] = (run, [*shown, weakref.ref(explorer)])
