@@ -1,6 +1,7 @@
 """The stored notebooks: run in order, clean, linked, described, and solvable."""
 
 import ast
+import html
 import json
 import re
 import sys
@@ -25,10 +26,12 @@ from tests.support.notebooks import (
     numbers_without_a_source,
     outputs,
     problem_with_link,
+    shows_a_picture,
     solution,
     tagged,
     texts,
 )
+from tools import notebooks
 
 
 @pytest.fixture(params=PATHS, ids=lambda path: path.name)
@@ -163,7 +166,7 @@ def figures_before(notebook, cell):
     for earlier in code_cells(notebook):
         if earlier is cell:
             return called
-        if any("image/png" in output.get("data", {}) for output in earlier.outputs):
+        if shows_a_picture(notebook, earlier):
             called.update(re.findall(r"\b([A-Z]\w+)\(", earlier.source))
     raise AssertionError("the cell is not in the notebook")
 
@@ -176,6 +179,93 @@ def test_every_explorer_stands_under_its_static_figure(notebook):
             shown = type(made(name).picture).__name__
             assert shown in figures_before(notebook, cell)
             assert any(WIDGET_VIEW in output.get("data", {}) for output in cell.outputs)
+
+
+# Predictions
+
+ASKED = re.compile(r'predictions\.(?:number|choice|curve)\(\s*"(\d\d-[a-z])"')
+WITH_PREDICTIONS = [path for path in PATHS if "predictions.card(" in path.read_text("utf-8")]
+
+
+def test_the_first_five_notebooks_ask():
+    assert [path.name[:2] for path in WITH_PREDICTIONS][:5] == ["01", "02", "03", "04", "05"]
+
+
+@pytest.fixture(params=WITH_PREDICTIONS, ids=lambda path: path.name)
+def asking(request):
+    return load(request.param)
+
+
+def test_every_prompt_leads_to_a_question_and_then_to_a_folded_reading(asking):
+    """Between a prompt and its question stands code only, and after it nothing but the fold."""
+    waiting = False
+    for cell, after in zip(asking.cells, asking.cells[1:]):
+        prompts = cell.source.count("**Predict.**") if cell.cell_type == "markdown" else 0
+        if prompts:
+            assert not waiting
+            assert prompts == 1
+            assert re.search(r"\*\*Predict\.\*\*[^\n]*\s*$", cell.source), cell.source
+            waiting = True
+        elif waiting:
+            assert cell.cell_type == "code"
+            if ASKED.search(cell.source):
+                assert "reading" in after.metadata.get("tags", [])
+                waiting = False
+            else:
+                assert cell.outputs == []
+    assert not waiting
+
+
+def test_questions_are_lettered_in_order_and_counted_by_a_card_at_the_end(asking):
+    sources = [cell.source for cell in code_cells(asking)]
+    number = re.search(r"^# (\d\d)", asking.cells[0].source)[1]
+    keys = [key for source in sources for key in ASKED.findall(source)]
+    assert keys == [f"{number}-{letter}" for letter in "abcdefghij"[: len(keys)]]
+    assert sources[-1] == f'predictions.card("{number}")'
+
+
+def test_a_question_takes_ten_lines_at_most(asking):
+    for cell in code_cells(asking):
+        if ASKED.search(cell.source):
+            assert sum(bool(line.strip()) for line in cell.source.splitlines()) <= 10, cell.source
+
+
+def test_what_is_measured_is_computed(asking):
+    """No call hands over a number or a word that is typed in."""
+    for cell in code_cells(asking):
+        for call in ast.walk(ast.parse(cell.source)):
+            is_question = isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
+            if is_question and call.func.attr in ("number", "choice", "curve"):
+                assert not isinstance(call.args[2], ast.Constant), cell.source
+                assigned = [
+                    line.value for line in ast.parse(cell.source).body
+                    if isinstance(line, ast.Assign)
+                    and getattr(line.targets[0], "id", "") == getattr(call.args[2], "id", None)
+                ]  # fmt: skip
+                assert not any(isinstance(value, ast.Constant) for value in assigned)
+
+
+def test_a_reading_is_one_closed_fold(asking):
+    readings = tagged(asking, "reading")
+    assert readings
+    for cell in readings:
+        assert re.fullmatch(
+            r'<details class="reading"><summary>[^<]+</summary>\n\n.*\n\n</details>',
+            cell.source, flags=re.S,
+        )  # fmt: skip
+        assert cell.source.count("<details") == 1
+        assert "\n## " not in cell.source  # a heading in a fold leads nowhere
+
+
+def test_a_folded_picture_is_described_by_its_question(asking):
+    for before, cell in pairwise(asking.cells):
+        found = notebooks.ATTACHED.findall(cell.source)
+        assert len(found) == len(cell.get("attachments", {}))
+        for alt in found:
+            (output,) = before.outputs
+            words = html.unescape(re.sub(r"<[^>]*>", " ", output.data["text/html"]))
+            assert alt
+            assert alt in words
 
 
 # Numbers in the prose

@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # so that tests can be collected, and skipped, without Playwr
 
 ROOT = Path(__file__).resolve().parents[1]
 PROBE = Path(__file__).with_name("probe.js")
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 VIEWPORT: Any = {"width": 1366, "height": 768}
 
 #: Every cell in the page, no saving, no question about news, no look for updates.

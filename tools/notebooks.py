@@ -21,6 +21,8 @@ from .project import ROOT, read_address, read_version
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+#: Where a reading shows the picture of the prediction above it.
+ATTACHED = re.compile(r"^!\[(.*)\]\(attachment:result\.png\)$", flags=re.M)
 
 
 def bootstrap() -> str:
@@ -75,8 +77,35 @@ def sync() -> list[Path]:
     return changed
 
 
+def fold_pictures(notebook: Any) -> None:
+    """Leave of each prediction what is shown without a kernel, its picture in the fold below.
+
+    A picture that is an output cannot be folded, so it becomes an attachment of the next cell,
+    which reads it. Raises ValueError if that is not a cell tagged "reading", or has no line for
+    the picture.
+    """
+    for cell, after in zip(notebook.cells, [*notebook.cells[1:], None]):
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if WIDGET_VIEW not in data or "text/html" not in data:
+                continue
+            del data[WIDGET_VIEW]
+            picture = data.pop("image/png", None)
+            about = output.metadata.pop("image/png", None)
+            if picture is None:
+                continue
+            if after is None or "reading" not in after.metadata.get("tags", []):
+                raise ValueError(f'a cell tagged "reading" must follow {cell.source!r}')
+            line = f"![{re.sub(r'[][]', '', about['alt'])}](attachment:result.png)"
+            after.source, found = ATTACHED.subn(lambda _: line, after.source)  # noqa: B023
+            if found != 1:
+                raise ValueError(f"one line must be for the picture, got {found}: {after.source!r}")
+            after.attachments = {"result.png": {"image/png": picture}}
+
+
 def clean(notebook: Any) -> None:
     """Remove what differs between two runs of the same notebook, and widget state."""
+    fold_pictures(notebook)
     notebook.metadata = nbformat.NotebookNode(
         kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"},
         language_info={"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},

@@ -122,6 +122,33 @@ window.probe = {
       after: still.closest(".jp-OutputArea-child").nextElementSibling?.innerText.trim(),
     })),
 
+  // What stands open within so many pixels below each prompt to predict: words, and the
+  // alternative texts of pictures. What is folded is not seen.
+  peeks(pixels) {
+    const root = document.querySelector(".jp-Notebook, article");
+    const seen = (node, { bottom }) => {
+      const range = document.createRange();
+      range.selectNode(node);
+      const { top, height } = range.getBoundingClientRect();
+      return height > 0 && top > bottom - 1 && top < bottom + pixels;
+    };
+    const shown = (node) => (node.nodeType === Node.TEXT_NODE ? node.parentElement : node).checkVisibility();
+    const prompts = [...root.querySelectorAll("p > strong")].filter(
+      (strong) => strong.textContent === "Predict.",
+    );
+    return prompts.map(({ parentElement: prompt }) => {
+      const box = prompt.getBoundingClientRect();
+      const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
+      const peek = { prompt: prompt.textContent, words: "", pictures: [] };
+      for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+        if (!shown(node) || !seen(node, box)) continue;
+        if (node.nodeType === Node.TEXT_NODE) peek.words += node.data;
+        else if (node.matches("img")) peek.pictures.push(node.alt);
+      }
+      return peek;
+    });
+  },
+
   // Counts how often the picture is replaced from now on.
   redraws: 0,
   countRedraws(index) {

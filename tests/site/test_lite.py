@@ -97,7 +97,8 @@ def pictures_are_drawn(opened: Opened) -> None:
         return [
             out["metadata"]["image/png"]["alt"]
             for out in outputs
-            if "image/png" in out.get("data", {})
+            # A prediction's picture shows in its own form, once it is answered.
+            if "image/png" in out.get("data", {}) and lab.WIDGET_VIEW not in out["data"]
         ]
 
     wanted = [alts(cell.outputs) for cell in code]

@@ -13,6 +13,8 @@ from urllib.parse import parse_qs, unquote, urlparse
 import nbformat
 import pytest
 
+from tests.support import peeks
+from tools.notebooks import ATTACHED
 from tools.site import served
 
 NOTEBOOKS = served.lab.notebooks()
@@ -100,11 +102,14 @@ def test_the_console_says_nothing(opened: Opened) -> None:
 
 
 def test_every_stored_picture_is_there_with_its_description(opened: Opened) -> None:
-    stored = [
-        out.metadata["image/png"]["alt"]
-        for out in outputs(opened.notebook)
-        if "image/png" in out.get("data", {})
-    ]
+    stored = []
+    for cell in opened.notebook.cells:
+        stored += [alt for alt in ATTACHED.findall(cell.source) if cell.get("attachments")]
+        stored += [
+            out.metadata["image/png"]["alt"]
+            for out in cell.get("outputs", [])
+            if "image/png" in out.get("data", {})
+        ]
     shown = opened.page.evaluate(
         "() => [...document.querySelectorAll('img')].map((image) =>"
         " [image.alt, image.naturalWidth > 0, getComputedStyle(image).backgroundColor])"
@@ -120,6 +125,10 @@ def test_every_stored_text_is_there(opened: Opened) -> None:
         data = out.get("data", {})
         if out.output_type == "stream":
             assert plain(out.text) in text
+        elif "prediction-card" in data.get("text/html", ""):
+            assert opened.page.locator(".prediction-card").count() == 1
+        elif 'class="prediction"' in data.get("text/html", ""):
+            assert peeks.plain(re.search("<details>.*", data["text/html"], re.S)[0]) in text
         elif "text/html" in data:
             words = plain(re.sub(r"<[^>]*>", " ", data["text/html"]))
             assert opened.page.evaluate(

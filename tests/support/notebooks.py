@@ -44,6 +44,14 @@ def outputs(notebook):
     return [output for cell in code_cells(notebook) for output in cell.outputs]
 
 
+def shows_a_picture(notebook, cell):
+    """Whether a code cell has a picture, as an output or folded into the cell that reads it."""
+    after = notebook.cells[notebook.cells.index(cell) + 1]
+    return bool(after.get("attachments")) or any(
+        "image/png" in output.get("data", {}) for output in cell.outputs
+    )
+
+
 def texts(output):
     """Every textual form of an output: a stream's text, or each text/* form of its data."""
     if output.output_type == "stream":

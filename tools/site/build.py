@@ -27,7 +27,7 @@ from typing import Any
 import nbformat
 
 from .. import project
-from ..notebooks import NOTEBOOKS, WIDGET_VIEW, title
+from ..notebooks import ATTACHED, NOTEBOOKS, WIDGET_VIEW, title
 from ..project import ROOT, read_address, read_version
 from . import edition, pyodide
 from .edition import BUILD, SETTINGS, empty
@@ -36,6 +36,8 @@ SITE = BUILD / "site"
 #: How it ends when Pyodide is not to be had.
 NO_PYODIDE = 3
 ARCHIVE = "lora-rank-lab.zip"
+#: How wide figures are shown, in pixels, where nothing beside them says it.
+PICTURE_WIDTH = 880
 
 _CODE = re.compile(r"(^```.*?^```[ \t]*$|`[^`\n]*`)", flags=re.M | re.S)
 _LINK = re.compile(r"\[([^\]]+)\]\((?:(\d\d_\w+)\.ipynb)?(#[\w-]+)?\)")
@@ -83,6 +85,21 @@ def links_to_pages(markdown: str) -> str:
     return "".join(parts)
 
 
+def figure(
+    encoded: str, alt: str, picture: Callable[[bytes], str], width: int | None = None
+) -> str:
+    """A stored PNG as an image of the page; `picture` as in `shown`."""
+    content = base64.b64decode(encoded)
+    # The header of a PNG says its size: known beforehand, the text does not jump.
+    wide, high = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
+    width = width or wide
+    size = f'width="{width}" height="{round(high * width / wide)}"'
+    return (
+        f'<img class="figure" src="{picture(content)}" {size} loading="lazy" '
+        f'alt="{html.escape(alt)}">'
+    )
+
+
 def shown(output: Any, picture: Callable[[bytes], str], name: str) -> Any:
     """A stored output as the page shows it: what needs more than text, as HTML.
 
@@ -106,23 +123,16 @@ def shown(output: Any, picture: Callable[[bytes], str], name: str) -> Any:
             f'<a href="{lite_link(name)}">Move it in your browser</a></p>'
         }
     elif "image/png" in data:
-        content = base64.b64decode(data["image/png"])
         about = output.metadata.get("image/png", {})
         if not about.get("alt"):
             raise ValueError(f"{name}: a picture must have alt text")
-        # The header of a PNG says its size: known beforehand, the text does not jump.
-        wide, high = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
-        width = about.get("width", wide)
-        size = f'width="{width}" height="{round(high * width / wide)}"'
-        alt = html.escape(about["alt"])
-        data = {
-            "text/html": f'<img class="figure" src="{picture(content)}" {size} loading="lazy" '
-            f'alt="{alt}">'
-        }
+        data = {"text/html": figure(data["image/png"], about["alt"], picture, about.get("width"))}
     elif "<table" in data.get("text/html", ""):
         # A heading without words is no heading to a screen reader, but an empty cell.
         table = re.sub(r"<th[^>]*></th>", "<td></td>", data["text/html"])
-        data = {"text/html": f'<div class="scroll">{table}</div>'}
+        # Around the table alone, which may be inside of a prediction's fold.
+        table = re.sub(r"(<table.*?</table>)", r'<div class="scroll">\1</div>', table, flags=re.S)
+        data = {"text/html": table}
     else:
         return output
     return nbformat.v4.new_output("display_data", data)
@@ -146,6 +156,12 @@ def page(path: Path, pictures: Path) -> Any:
     ]
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
+            for attached in cell.pop("attachments", {}).values():
+                line = ATTACHED.search(cell.source)
+                if line is None:
+                    raise ValueError(f"{path.name}: no line shows the picture of {cell.source!r}")
+                shown_as = figure(attached["image/png"], line[1], picture, PICTURE_WIDTH)
+                cell.source = cell.source.replace(line[0], shown_as)
             cell.source = links_to_pages(cell.source)
         elif "bootstrap" in cell.metadata.get("tags", []):
             cell.metadata = {"tags": ["hide-input"], "mystnb": {

@@ -22,7 +22,7 @@ html_title = project
 html_static_path = ["static"]
 html_favicon = "static/favicon.svg"
 html_css_files = ["site.css"]
-html_js_files = [("site.js", {"defer": "defer"})]
+html_js_files = [(name, {"defer": "defer"}) for name in ("site.js", "predictions.js")]
 html_copy_source = html_show_sourcelink = html_use_index = html_show_copyright = False
 html_show_sphinx = False
 html_theme_options = {

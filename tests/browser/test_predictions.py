@@ -1,0 +1,122 @@
+"""Predictions in a real JupyterLab: folded until they are answered, and answered by keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.browser.test_notebooks import found_by_axe
+from tests.support.notebooks import PATHS, load
+from tests.support.peeks import SCREEN, folds, given_away
+from tools import lab
+
+ASKING = {path.name: path for path in PATHS if folds(load(path))}
+FORM = ".widget-vbox:has(> .widget-html b:text-is('Your prediction.'))"
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_no_answer_is_in_sight_before_the_notebook_is_run(
+    name: str, server: lab.Server, context: Any
+) -> None:
+    notebook = load(ASKING[name])
+    wanted = len(folds(notebook))
+    page = server.open(context, name)
+    for part in ("details.reading", ".prediction"):
+        lab.until(lambda part=part: page.locator(part).count() == wanted, f"no {part}", 60)
+    peeks = page.evaluate("pixels => probe.peeks(pixels)", SCREEN)
+    assert all("Show me" in peek["words"] for peek in peeks)
+    assert given_away(notebook, peeks) == []
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    opened = page.evaluate("pixels => probe.peeks(pixels)", SCREEN)
+    assert len(given_away(notebook, opened)) == len(peeks)
+    server.close(page)
+
+
+@pytest.fixture(scope="module")
+def ran(request: pytest.FixtureRequest, server: lab.Server, context: Any) -> Iterator[Any]:
+    """Notebook 05, which asks in all three ways, after it was run."""
+    page = server.open(context, next(name for name in ASKING if name.startswith("05")))
+    assert lab.failed(lab.run(page)) == []
+    lab.until(lambda: page.locator(FORM).count() == 3, "the forms are not there")
+    yield page
+    server.close(page)
+
+
+def form(page: Any, number: int) -> Any:
+    return page.locator(FORM).nth(number)
+
+
+def said(page: Any, number: int) -> str:
+    return form(page, number).locator("[role=status]").inner_text()
+
+
+def reading(page: Any, number: int) -> Any:
+    return page.locator("details.reading").nth(number)
+
+
+def press(page: Any, keys: str) -> None:
+    for key in keys.split():
+        page.keyboard.press(key)
+
+
+def test_from_the_question_to_the_card_by_keyboard(ran: Any) -> None:
+    """A number with a slip first, a curve by its sliders, and a question that is skipped."""
+    page = ran
+    assert found_by_axe(page, {"include": [[".jp-Notebook .widget-vbox"]]})
+    card = page.locator(".jp-OutputArea-output:has-text('predictions committed')").last
+    assert "0 of 3 predictions committed" in card.inner_text()
+
+    text = form(page, 1).get_by_role("textbox", name="Layers of style for an error of 0.05")
+    text.focus()
+    page.keyboard.type("many")
+    press(page, "Enter")
+    lab.until(lambda: '"many" is no number' in said(page, 1), "the slip is not named")
+    assert reading(page, 1).get_attribute("open") is None
+    assert not form(page, 1).locator("table").count()
+    press(page, "Control+A")
+    page.keyboard.type("8")
+    press(page, "Enter")
+    lab.until(
+        lambda: said(page, 1) == "You 8, measured 24: 3 times too low.", lambda: said(page, 1)
+    )
+    assert "24 (you 8)" in form(page, 1).locator("table").inner_text()
+    lab.until(lambda: reading(page, 1).get_attribute("open") is not None, "no reading")
+
+    sliders = form(page, 0).locator(".noUi-handle, .ui-slider-handle")
+    assert sliders.count() == 5
+    heard = [sliders.nth(i).get_attribute("aria-label") for i in range(5)]
+    assert heard == ["rank 2", "rank 4", "rank 8", "rank 16", "rank 32"]
+    sliders.nth(4).focus()
+    press(page, "End")
+    sliders.nth(0).focus()
+    press(page, "Home")
+    form(page, 0).get_by_role("button", name="Commit").focus()
+    press(page, "Enter")
+    lab.until(lambda: "Right at" in said(page, 0), "the curve is not judged")
+    picture = form(page, 0).locator("img")
+    assert picture.get_attribute("alt").startswith("At rank 8 and noise 0.01")
+    assert picture.evaluate("image => image.naturalWidth > 0")
+
+    form(page, 2).get_by_role("button", name="Show me").focus()
+    press(page, "Enter")
+    lab.until(lambda: said(page, 2) == "Measured: effective rank.", lambda: said(page, 2))
+    assert form(page, 2).locator("table").count() == 1
+    lab.until(
+        lambda: "3 of 3 predictions committed: 0 right, 2 off, 1 skipped" in card.inner_text(),
+        card.inner_text,
+    )
+    assert "3 times too low" in card.inner_text()
+    assert found_by_axe(page, {"include": [[".jp-Notebook .widget-vbox"]]})
+
+
+def test_run_again_it_keeps_what_was_answered(ran: Any) -> None:
+    page = ran
+    page.evaluate("probe.within(120, jupyterapp.commands.execute('notebook:run-all-cells'))")
+    lab.until(
+        lambda: page.locator(FORM).count() == 3 and "measured 24" in said(page, 1),
+        "the answer is gone",
+        60,
+    )
+    assert form(page, 1).get_by_role("button", name="Commit").is_disabled()
