@@ -199,7 +199,10 @@ class Trainer:
             await asyncio.sleep(0.001)
             if self._stopping:
                 break
+        self._count.value += ", asking for all facts"
+        await asyncio.sleep(0.001)
         result = run.recall()
+        self._count.value = f"step {run.step} of {recipe.steps}, {time.monotonic() - began:.0f} s"
         self._show(picture, recipe, so_far, result)
         self.runs.append(Run(recipe, run.parameters, run.step, *result))
         self._table.value = self.table()._repr_html_()
