@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -14,6 +15,13 @@ from .modules import LINEAR, Finding, Module, Part, Stated
 from .structures import build, first_scale, members, with_middle
 from .tensor_names import DORA, EMPTY, Names, Pair
 
+#: What every name in the file begins with, and no name of the model does.
+PREFIX = "base_model.model."
+#: What compiling and distributing put in front of names, and of those in the base model.
+_WRAPPED = re.compile(
+    r"^(?:(?:_orig_mod|module|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.)+(?=.)"
+    r"|(?<=\.)(?:(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.)+(?=.)"
+)
 #: What a format states of a module's scale, from its full name and its rank.
 Scales = Callable[[str, int], Iterable[Stated]]
 
@@ -202,3 +210,37 @@ def nothing_read(where: str, odd: Mapping[str, str]) -> str:
     for name, reason in odd.items():
         return reason if reason.startswith(where) else f"{where}: tensor {name} {reason}"
     return f"{where} holds no LoRA factors"
+
+
+def in_model(name: str) -> str:
+    """A module's name in the base model, without what training put in front of it."""
+    return _WRAPPED.sub("", name.rpartition(PREFIX)[2])
+
+
+def dead(pairs: Sequence[Pair]) -> Iterator[Finding]:
+    """What PEFT matches with nothing: it loads such a file with a warning, and does nothing."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for each in pairs:
+        key, why = each.A_key, None
+        if not each.style.startswith("peft"):
+            why = f"they are in {each.style}'s names", "convert the file"
+        elif not key.startswith(PREFIX):
+            front = key.partition(PREFIX)[0]
+            cure = f"take {front!r} from the front of each" if PREFIX in key else f"add {PREFIX!r}"
+            why = f"names must begin with {PREFIX!r}", cure
+        elif _WRAPPED.search(key.rpartition(PREFIX)[2]):
+            why = "they hold what compiling or distributing put there", "take it out of the names"
+        elif not key.endswith((".lora_A.weight", ".lora_embedding_A")):
+            infix = re.search(r"\.lora_(?:embedding_)?A\.([^.]+)(?:\.weight)?$", key)
+            why = ("they end otherwise than in .lora_A.weight", "add .weight")
+            if infix:
+                name = f"unless it loads them under the name {infix[1]!r}, which they hold"
+                why = (name, "take the adapter's name out")
+        if why:
+            reasons.setdefault(why, []).append(each.name)
+    for (reason, cure), names in reasons.items():
+        text = (
+            f"{len(names)} of {len(pairs)} modules are dead in PEFT, which loads them into nothing "
+            f"({reason}; the first is {shown(names[0])}). To mend it, {cure}."
+        )
+        yield Finding("dead", text, tuple(names))

@@ -28,17 +28,7 @@ FULL = "full"  # a difference that is added whole, "D"
 
 @dataclass(frozen=True)
 class Part:
-    """Where one factor of a module lies.
-
-    Parameters
-    ----------
-    key : str
-        The tensor's name.
-    index : tuple
-        What of the tensor belongs to the module, as NumPy's index; () for all of it.
-    transposed : bool
-        Whether it lies there transposed.
-    """
+    """Where a factor lies: in tensor `key`, or what NumPy's `index` takes of it."""
 
     key: str
     index: tuple[Any, ...] = ()
@@ -52,7 +42,7 @@ class Stated:
     Parameters
     ----------
     place : str
-        Such as "adapter_config.json", "the tensor x.alpha" or "no place: alpha is the rank".
+        Such as "adapter_config.json" or "tensor x.alpha".
     alpha : float
     rule : str
         "alpha/r" or "alpha/sqrt(r)".
@@ -135,14 +125,8 @@ class Module:
 class Finding:
     """Something that whoever uses the adapter should know.
 
-    Parameters
-    ----------
-    kind : str
-        A short name, such as "left out" or "base changed".
-    text : str
-        One or two sentences.
-    names : tuple of str
-        The tensors or modules that it is about; none where it is about all.
+    `kind` is a short name, such as "left out" or "base changed", `text` a sentence or two, and
+    `names` are the tensors or modules that it is about; none where it is about all.
     """
 
     kind: str

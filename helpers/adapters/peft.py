@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,12 +10,11 @@ from typing import Any
 
 from ..lora import scaling
 from ..tensorfile import FileError, open_checkpoint, open_file, read_json, shown
-from .assembly import assemble, left_out, nothing_read
+from .assembly import assemble, dead, in_model, left_out, nothing_read
 from .modules import LEAST_ALPHA, PAIR, Adapter, Finding, Stated
 from .tensor_names import (
     BIAS,
     TRAINED_BIAS,
-    Pair,
     compile_patterns,
     exactly,
     find,
@@ -26,8 +24,6 @@ from .tensor_names import (
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
-#: What every name in the file begins with, and no name of the model does.
-PREFIX = "base_model.model."
 #: PEFT's own defaults, for settings that a config leaves out.
 DEFAULTS = {"r": 8, "lora_alpha": 8}
 
@@ -35,10 +31,6 @@ DEFAULTS = {"r": 8, "lora_alpha": 8}
 _NOT_READ = ("use_qalora", "use_bdlora", "kasa_config", "arrow_config", "monteclora_config")
 #: Methods whose update is a product that is read here, and what they call alpha.
 _READ = {"LORA": "lora_alpha", "LOHA": "alpha", "LOKR": "alpha"}
-#: What compiling and distributing put into names.
-_WRAPPED = re.compile(
-    r"(^|\.)(?:(?:_orig_mod|module|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.)+(?=.)"
-)
 #: Starts that change the base weights, so that the adapter belongs to the changed ones.
 _CHANGES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
 
@@ -65,8 +57,8 @@ def read_peft(folder: Path) -> Adapter:
         tensors = open_file(weights)
     names = sort_names(tensors.entries)
     modules = assemble(
-        tensors, names, lambda name, rank: settings.scales(_in_model(name), rank), _in_model,
-        lambda name: settings.experts_rank(_in_model(name)), transposed=settings.transposed,
+        tensors, names, lambda name, rank: settings.scales(in_model(name), rank), in_model,
+        lambda name: settings.experts_rank(in_model(name)), transposed=settings.transposed,
     )  # fmt: skip
     if not modules:
         raise FileError(nothing_read(shown(weights), names.odd))
@@ -81,44 +73,11 @@ def read_peft(folder: Path) -> Adapter:
     for name, kind in ignored.items():
         if settings.biases and name.endswith(".bias") and kind != BIAS:
             ignored[name] = TRAINED_BIAS
-    findings = [*_dead(names.pairs), *left_out(ignored, names.odd), *settings.findings]
+    findings = [*dead(names.pairs), *left_out(ignored, names.odd), *settings.findings]
     if TRAINED_BIAS in ignored.values():
         text = "Trained biases are part of the change to the model; vLLM refuses such adapters."
         findings.append(Finding("bias", text))
     return Adapter(folder, "peft", tuple(modules), tensors, config, ignored, tuple(findings))
-
-
-def _in_model(name: str) -> str:
-    """A module's name in the base model, without what training put in front of it."""
-    return _WRAPPED.sub(r"\1", name.rpartition(PREFIX)[2])
-
-
-def _dead(pairs: Sequence[Pair]) -> Iterator[Finding]:
-    """What PEFT matches with nothing: it loads such a file with a warning, and does nothing."""
-    reasons: dict[tuple[str, str], list[str]] = {}
-    for each in pairs:
-        key, why = each.A_key, None
-        if not each.style.startswith("peft"):
-            why = f"they are in {each.style}'s names", "convert the file"
-        elif not key.startswith(PREFIX):
-            front = key.partition(PREFIX)[0]
-            cure = f"take {front!r} from the front of each" if PREFIX in key else f"add {PREFIX!r}"
-            why = f"names must begin with {PREFIX!r}", cure
-        elif _WRAPPED.search(key):
-            why = "they hold what compiling or distributing put there", "take it out of the names"
-        elif not key.endswith((".lora_A.weight", ".lora_embedding_A")):
-            why = (
-                "they end otherwise than in .lora_A.weight",
-                "take the adapter's name out" if "name" in each.style else "add .weight",
-            )
-        if why:
-            reasons.setdefault(why, []).append(each.name)
-    for (reason, cure), names in reasons.items():
-        text = (
-            f"{len(names)} of {len(pairs)} modules are dead in PEFT, which loads them into nothing "
-            f"({reason}; the first is {shown(names[0])}). To mend it, {cure}."
-        )
-        yield Finding("dead", text, tuple(names))
 
 
 class Settings:

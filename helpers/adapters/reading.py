@@ -8,8 +8,7 @@ pipeline or, from save_lora_adapter, for all. mlx-lm states the scale itself.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,10 @@ import numpy as np
 
 from ..lora.scaling import RSLORA, STANDARD
 from ..tensorfile import FileError, Tensors, open_file, open_gguf, parse_json, read_json, shown
-from .assembly import assemble, left_out, nothing_read
-from .modules import Adapter, Finding, Module, Stated
-from .peft import CONFIG, PREFIX, WEIGHTS, Settings, read_peft
+from .assembly import PREFIX, assemble, left_out, nothing_read
+from .modules import Adapter, Finding, Stated
+from .peft import CONFIG, WEIGHTS, Settings, read_peft
+from .structures import disagreements
 from .tensor_names import DORA, label, sort_names
 
 METADATA = "lora_adapter_metadata"
@@ -29,7 +29,7 @@ CONVENTION = "nowhere: alpha is the rank by convention"
 #: An alpha that was given as a whole number may be saved as one.
 _WHOLE = {"I32": "<i4", "I64": "<i8"}
 _MLX_WEIGHTS = "adapters.safetensors"
-#: Where a file's header states alpha and rank, by whoever writes it.
+#: Where headers state alpha and rank.
 _HEADER = (
     ("ss_network_alpha", "ss_network_dim"), ("lora_alpha", "lora_rank"), ("lora_alpha", "r"),
     ("lora_alpha", "rank"), ("network_alpha", "network_dim"), ("alpha", "rank"),
@@ -91,10 +91,7 @@ def _instead(folder: Path) -> str:
 def read_single(path: Path) -> Adapter:
     """An adapter from one file.
 
-    Raises
-    ------
-    FileError
-        If the file is damaged, or nothing in it can be read as an update.
+    Raises FileError if the file is damaged, or nothing in it can be read as an update.
     """
     tensors = open_gguf(path) if path.suffix.lower() == ".gguf" else open_file(path)
     where = shown(path)
@@ -122,7 +119,11 @@ def read_single(path: Path) -> Adapter:
         names.odd.setdefault(name, reason)
     left = [name for name in names.left if name not in alphas and name not in names.odd]
     ignored = {name: label(name) for name in left}
-    findings = [*left_out(ignored, names.odd), *_disagreements(modules)]
+    findings = [*left_out(ignored, names.odd), *disagreements(modules)]
+    wrapped = tuple(each.name for each in names.pairs if "_orig_mod." in each.name)
+    if wrapped:
+        text = f"{len(wrapped)} names hold '_orig_mod.', which no loader knows: take it out."
+        findings.append(Finding("dead", text, wrapped))
     if len(styles) > 1:
         text = f"Names of {len(styles)} styles ({', '.join(sorted(styles))}): a loader may take "
         findings.append(Finding("mixed names", f"{text}those of one and ignore the others."))
@@ -133,9 +134,8 @@ def read_single(path: Path) -> Adapter:
             "by this format's convention. Check it with the tool that trained them."
         )
         findings.append(Finding("no alpha", text, tuple(without)))
-    source = "gguf" if path.suffix.lower() == ".gguf" else "diffusers"
-    if "kohya" in styles or not styles:
-        source = "kohya" if styles else "lycoris"
+    source = "kohya" if "kohya" in styles else "diffusers" if styles else "lycoris"
+    source = "gguf" if path.suffix.lower() == ".gguf" else source
     return Adapter(
         path, source, tuple(modules), tensors, tensors.metadata, ignored, tuple(findings)
     )
@@ -190,7 +190,8 @@ def _scales(
     # Convolutions often have an alpha and a rank of their own, which the header does not say.
     if header is not None and "conv" not in name:
         # Split into parts of the header's rank: then each part was trained with its scale.
-        split = header.rank < rank and rank % header.rank == 0 and _splits(tensors.metadata)
+        split = header.rank < rank and rank % header.rank == 0
+        split = split and _flag(tensors.metadata, "split_qkv")
         found[:0] = [header] if split else []
         found += [header] if not split and header.rank == rank else []
     if not found and rank:
@@ -215,8 +216,7 @@ def _alpha(tensors: Tensors, name: str) -> float | None:
 
 def _header(metadata: Mapping[str, str], rank: int) -> Stated | None:
     """What the header says of alpha and rank; nothing where that is no number."""
-    arguments = metadata.get("ss_network_args", "").replace(" ", "").lower()
-    rule = RSLORA if '"rs_lora":"true"' in arguments or '"rs_lora":true' in arguments else STANDARD
+    rule = RSLORA if _flag(metadata, "rs_lora") else STANDARD
     for alpha_key, rank_key in _HEADER:
         try:
             alpha = float(metadata[alpha_key])
@@ -228,36 +228,10 @@ def _header(metadata: Mapping[str, str], rank: int) -> Stated | None:
     return None
 
 
-def _splits(metadata: Mapping[str, str]) -> bool:
-    """Whether sd-scripts trained the parts of one module as modules of their own (split_qkv)."""
-    try:
-        arguments = json.loads(metadata.get("ss_network_args", "{}"))
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(arguments, dict) and str(arguments.get("split_qkv")).lower() == "true"
-
-
-def _disagreements(modules: list[Module]) -> Iterator[Finding]:
-    """Modules whose scale is stated twice, and not alike."""
-    differing: dict[tuple[str, str], list[Module]] = {}
-    for module in modules:
-        first, *others = module.stated
-        for other in others:
-            if not np.isclose(first.scale, other.scale, rtol=1e-3, atol=0):
-                differing.setdefault((_kind(first), _kind(other)), []).append(module)
-    for (one, two), some in differing.items():
-        first = some[0].stated[0]
-        other = next(each for each in some[0].stated if _kind(each) == two)
-        text = (
-            f"{len(some)} of {len(modules)} modules have two scales: {first.scale:.4g} by {one}, "
-            f"which is taken here, and {other.scale:.4g} by {two}, such as {shown(some[0].name)}."
-        )
-        yield Finding("scales disagree", text, tuple(each.name for each in some))
-
-
-def _kind(stated: Stated) -> str:
-    """The place without the name of one module."""
-    return "alpha tensors" if stated.place.endswith(ALPHA) else stated.place
+def _flag(metadata: Mapping[str, str], name: str) -> bool:
+    """Whether a setting of sd-scripts' network is true: as text or as itself."""
+    given = metadata.get("ss_network_args", "").replace(" ", "").lower()
+    return f'"{name}":"true"' in given or f'"{name}":true' in given
 
 
 def _components(tensors: Tensors, where: str) -> dict[str, Settings]:

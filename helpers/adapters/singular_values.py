@@ -14,9 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import validation
 from ..lora import factored, scaling, truncation
-from ..lora.several import Spectrum, lowest_rank
+from ..lora.several import Spectrum, check_targets, lowest_rank
 from ..tensorfile import FLOATS, FileError, Tensors, open_checkpoint, shown
 from ..validation import Array
 from . import structures
@@ -76,9 +75,8 @@ def _spectrum(module: Module, row: Array, unit: float, where: str) -> Spectrum:
 
 def _by_factors(module: Module) -> bool:
     """Whether the core of two factors is the quickest way to the singular values."""
-    return module.form in (PAIR, TUCKER) or (
-        module.form == HADAMARD and module.highest < min(module.shape)
-    )
+    small = module.form == HADAMARD and module.highest < min(module.shape)
+    return small or module.form in (PAIR, TUCKER)
 
 
 def _batches(modules: Sequence[Module]) -> Iterator[list[Module]]:
@@ -103,10 +101,7 @@ def difference(
     before, after : Path
         Each a .safetensors file, an index of shards, or a folder with either.
 
-    Raises
-    ------
-    FileError
-        If a checkpoint cannot be read, or no matrix is in both with one shape.
+    Raises FileError if a checkpoint cannot be read, or no matrix is in both with one shape.
 
     Examples
     --------
@@ -211,7 +206,7 @@ def plan(
     error: float | None = None,
     progress: Progress | None = None,
 ) -> list[Cut]:
-    """The new rank of every module, and what it costs. Writes nothing.
+    """The new rank of every module by one of three targets, and what it costs. Writes nothing.
 
     Parameters
     ----------
@@ -221,29 +216,17 @@ def plan(
         The lowest rank that keeps this share of the module's energy.
     error : float in [0, 1]
         The lowest rank with at most this relative error.
-        Exactly one of the three must be given.
     """
-    if not all(module.plain for module in adapter.modules):
-        odd = next(module for module in adapter.modules if not module.plain)
+    for odd in (module for module in adapter.modules if not module.plain):
         raise FileError(
-            f"{shown(adapter.path)}: module {odd.name} is no pair of whole tensors "
-            f"({odd.form}): a copy of lower rank cannot be written"
+            f"{shown(adapter.path)}: module {odd.name} is no pair of whole tensors ({odd.form})"
         )
-    given = {"rank": rank, "energy": energy, "error": error}
-    if sum(value is not None for value in given.values()) != 1:
-        raise ValueError(f"exactly one of rank, energy and error must be given, got {given}")
-    if rank is not None:
-        high = max(module.rank for module in adapter.modules)
-        rank = validation.integer("rank", rank, 1, high, " (the adapter's largest)")
-    if energy is not None:
-        energy = validation.number("energy", energy, 0, 1, above=True)
-    if error is not None:
-        error = validation.number("error", error, 0, 1)
+    check_targets(rank, energy, error, max(module.rank for module in adapter.modules))
     cuts = [
         _cut(module, each, lowest_rank(each.values, rank, energy, error))
         for module, each in zip(adapter.modules, spectra(adapter, progress))
     ]
-    # A bias of B is scaled as well, and it is copied as it is.
+    # A bias of B is scaled too, and copied as it is.
     folds = adapter.source == "peft" and BIAS not in adapter.ignored.values()
     return _with_one_alpha(cuts) if folds else cuts
 

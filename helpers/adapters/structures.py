@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +25,7 @@ from .modules import (
     LINEAR,
     TUCKER,
     Adapter,
+    Finding,
     Module,
     Part,
     Stated,
@@ -207,3 +208,26 @@ def values(adapter: Adapter, module: Module) -> Array:
             f"{shown(adapter.path)}: module {module.name}: the update is too large for float64"
         )
     return found
+
+
+def disagreements(modules: Sequence[Module]) -> Iterator[Finding]:
+    """Modules whose scale is stated twice, and not alike."""
+    differing: dict[tuple[str, str], list[Module]] = {}
+    for module in modules:
+        first, *others = module.stated
+        for other in others:
+            if not np.isclose(first.scale, other.scale, rtol=1e-3, atol=0):
+                differing.setdefault((_place(first), _place(other)), []).append(module)
+    for (one, two), some in differing.items():
+        first = some[0].stated[0]
+        other = next(each for each in some[0].stated if _place(each) == two)
+        text = (
+            f"{len(some)} of {len(modules)} modules have two scales: {first.scale:.4g} by {one}, "
+            f"which is taken here, and {other.scale:.4g} by {two}, such as {shown(some[0].name)}."
+        )
+        yield Finding("scales disagree", text, tuple(each.name for each in some))
+
+
+def _place(stated: Stated) -> str:
+    """The place without the name of one module."""
+    return "alpha tensors" if stated.place.endswith(".alpha") else stated.place

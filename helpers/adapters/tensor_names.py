@@ -26,6 +26,7 @@ STYLES = {
     "peft embedding": r"(.+)\.lora_embedding_([AB])(?:\.[^.]+)?",
     "kohya": r"(.+)\.lora_(down|up)\.weight",
     "diffusers": r"(.+)(?:\.lora|\.lora_linear_layer|_lora)\.(down|up)\.weight",
+    "xlabs": r"(.+_lora\d+)\.(down|up)\.weight",
     "mlx": r"(.+)\.lora_([ab])",
 }
 _STYLES = {style: re.compile(pattern) for style, pattern in STYLES.items()}

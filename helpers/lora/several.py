@@ -123,6 +123,30 @@ def _split(spectra: Sequence[Spectrum], rank: ArrayLike) -> tuple[Array, Array]:
     return kept, missed
 
 
+def check_targets(
+    rank: int | None, energy: float | None, error: float | None, highest: int
+) -> None:
+    """Raise ValueError unless exactly one target is given, and it is in range.
+
+    Parameters
+    ----------
+    rank : int in [1, highest], or None
+    energy : float in (0, 1], or None
+    error : float in [0, 1], or None
+    highest : int
+        The largest rank that there is.
+    """
+    given = {"rank": rank, "energy": energy, "error": error}
+    if sum(value is not None for value in given.values()) != 1:
+        raise ValueError(f"exactly one of rank, energy and error must be given, got {given}")
+    if rank is not None:
+        validation.integer("rank", rank, 1, highest, " (the adapter's largest)")
+    if energy is not None:
+        validation.number("energy", energy, 0, 1, above=True)
+    if error is not None:
+        validation.number("error", error, 0, 1)
+
+
 def lowest_rank(
     singular_values: Array, rank: int | None, energy: float | None, error: float | None
 ) -> int:

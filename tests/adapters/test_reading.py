@@ -271,3 +271,16 @@ def test_a_training_folder_and_a_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert adapters.read("~/run/checkpoint-500").source == "peft"
+
+
+def test_xlabs_names_and_names_of_a_compiled_model(tmp_path):
+    """Two factors beside each other in one processor are two modules."""
+    arrays = {}
+    for name in ("double_blocks.0.processor.proj_lora1", "double_blocks.0.processor.proj_lora2"):
+        arrays |= pair(name, down=".down.weight", up=".up.weight")
+    adapter = adapters.read(single(tmp_path / "x.safetensors", arrays))
+    assert [each.name.rpartition("_")[2] for each in adapter.modules] == ["lora1", "lora2"]
+    arrays = pair("transformer._orig_mod.blocks.0.q")
+    adapter = adapters.read(single(tmp_path / "c.safetensors", arrays))
+    (finding,) = [each for each in adapter.findings if each.kind == "dead"]
+    assert "hold '_orig_mod.'" in finding.text
