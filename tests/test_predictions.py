@@ -52,7 +52,7 @@ def texts(prediction):
 
 def seen_without_opening(source):
     """What a page shows of HTML whose folds are closed: no attributes, no folded content."""
-    closed = re.sub(r"<details.*?<summary>(.*?)</summary>.*?</details>", r"\1", source, flags=re.S)
+    closed = re.sub(r"<details>\s*<summary>(.*?)</summary>.*?</details>", r"\1", source, flags=re.S)
     return html.unescape(re.sub(r"<[^>]*>", " ", closed))
 
 
