@@ -8,7 +8,7 @@ from itertools import product
 
 import joblib
 
-from . import config, runs, ship, small
+from . import config, parallel, runs, ship, small
 
 
 def part_one() -> None:
@@ -67,8 +67,9 @@ def main() -> None:
         if arguments.dask:
             from dask.distributed import Client
 
+            parallel.register()
             stack.enter_context(Client(arguments.dask))
-            stack.enter_context(joblib.parallel_config(backend="dask"))
+            stack.enter_context(joblib.parallel_config(backend=parallel.DASK))
         for part in arguments.parts:
             PARTS[part]()
 

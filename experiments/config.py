@@ -40,6 +40,10 @@ class Training:
     optimiser: str = "adamw"
     warm_up: float = 0.05
     cool_down: float = 0.3
+    weight_decay: float = 0.0
+    eps: float = 1e-8
+    #: The largest norm that the gradient of all parameters together may have.
+    clip: float | None = None
 
     def rate_at(self, step: int) -> float:
         """The learning rate at a step, over its highest."""

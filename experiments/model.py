@@ -7,6 +7,7 @@ functions, so that each checks the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,7 +81,7 @@ def loss(weights: Weights, texts: torch.Tensor) -> torch.Tensor:
 
 
 def fit(
-    parameters: Sequence[torch.Tensor],
+    parameters: Sequence[torch.Tensor] | Sequence[dict[str, Any]],
     weights: Callable[[], Weights],
     texts: torch.Tensor,
     training: Training,
@@ -89,11 +90,13 @@ def fit(
     """Train `parameters`; `weights()` says what the model's weights are with them.
 
     Each pass over the texts is shuffled anew. Returns the loss at every step.
+    `parameters` may be PyTorch's groups, each with a learning rate, decay or eps of its own.
     """
     generator = torch.Generator().manual_seed(seed)
+    common = {"lr": training.learning_rate, "weight_decay": training.weight_decay}
     make = {
-        "adamw": lambda: torch.optim.AdamW(parameters, lr=training.learning_rate, weight_decay=0.0),
-        "sgd": lambda: torch.optim.SGD(parameters, lr=training.learning_rate),
+        "adamw": lambda: torch.optim.AdamW(parameters, **common, eps=training.eps),
+        "sgd": lambda: torch.optim.SGD(parameters, **common),
     }
     optimiser = make[training.optimiser]()
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, training.rate_at)
@@ -105,6 +108,9 @@ def fit(
         value = loss(weights(), texts[batch])
         optimiser.zero_grad(set_to_none=True)
         value.backward()
+        if training.clip is not None:
+            every = [p for group in optimiser.param_groups for p in group["params"]]
+            torch.nn.utils.clip_grad_norm_(every, training.clip)
         optimiser.step()
         schedule.step()
         losses.append(value.item())

@@ -17,7 +17,7 @@ import joblib
 from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
-from . import config
+from . import config, records
 
 Settings = dict[str, Any]
 
@@ -28,43 +28,59 @@ def run_all(function: Callable[..., dict[str, Any]], settings: Iterable[Settings
     joblib spreads the runs: over this machine's cores, or with
     ``joblib.parallel_config(backend="dask")`` around the call over a Dask cluster.
     """
-    waiting = [setting for setting in settings if not _file(function, setting).exists()]
+    settings = list(settings)
+    done = {_name(run["settings"]) for run in results(function)}
+    waiting = [setting for setting in settings if _name(setting) not in done]
     jobs = joblib.Parallel(return_as="generator_unordered")(
         joblib.delayed(_run)(function, setting, config.RUNS) for setting in waiting
     )
-    for _ in tqdm(jobs, total=len(waiting), desc=function.__name__, mininterval=5):
+    start = len(settings) - len(waiting)
+    for _ in tqdm(jobs, total=len(settings), initial=start, desc=function.__name__, mininterval=5):
         pass
 
 
 def result(function: Callable[..., dict[str, Any]], **setting: Any) -> dict[str, Any]:
     """The saved result of one run, which is made first where it is missing."""
-    file = _file(function, setting)
-    if not file.exists():
-        _run(function, setting, config.RUNS)
-    return dict(json.loads(file.read_text())["result"])
+    for run in results(function):
+        if _name(run["settings"]) == _name(setting):
+            return dict(run["result"])
+    _run(function, setting, config.RUNS)
+    return dict(json.loads(_file(function, setting).read_text())["result"])
 
 
 def results(function: Callable[..., dict[str, Any]]) -> list[dict[str, Any]]:
-    """All saved runs of a function: {"settings", "result", "made"} each, in a fixed order."""
-    files = sorted((config.RUNS / function.__name__).glob("*.json"))
-    runs = [json.loads(file.read_text()) for file in files]
-    return sorted(runs, key=lambda run: json.dumps(run["settings"], sort_keys=True))
+    """All finished runs of a function: {"settings", "result", "made"} each, in a fixed order.
+
+    Those that ship with the series (`records`) count, so that a fresh clone goes on where
+    the last machine stopped; a run's own file goes before its record.
+    """
+    found = {_name(run["settings"]): run for run in records.read(function)}
+    for file in (config.RUNS / function.__name__).glob("*.json"):
+        run = json.loads(file.read_text())
+        found[_name(run["settings"])] = run
+    return sorted(found.values(), key=lambda run: json.dumps(run["settings"], sort_keys=True))
 
 
 def tensors(function: Callable[..., dict[str, Any]], **setting: Any) -> dict[str, Any]:
-    """The tensors that one run saved."""
-    result(function, **setting)
-    return dict(load_file(_file(function, setting).with_suffix(".safetensors")))
+    """The tensors that one run saved; no record holds them, so its file must be there."""
+    file = _file(function, setting)
+    if not file.exists():
+        _run(function, setting, config.RUNS)
+    return dict(load_file(file.with_suffix(".safetensors")))
 
 
 def _file(
     function: Callable[..., dict[str, Any]], setting: Settings, folder: Path | None = None
 ) -> Path:
+    return (folder or config.RUNS) / function.__name__ / f"{_name(setting)}.json"
+
+
+def _name(setting: Settings) -> str:
     """A readable name, with a digest where it would be too long."""
     name = ",".join(f"{key}={setting[key]}" for key in sorted(setting)).replace("/", "_")
     if len(name) > 150:
         name = name[:120] + hashlib.sha256(name.encode()).hexdigest()[:12]
-    return (folder or config.RUNS) / function.__name__ / f"{name}.json"
+    return name
 
 
 def _run(function: Callable[..., dict[str, Any]], setting: Settings, folder: Path) -> None:

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from helpers.model.results import ALPHA
 from helpers.model.shipped import CHECKSUMS, digest_of
 
-from . import config, runs, small
+from . import config, grid, records, runs, small
 
 
 def small_model() -> None:
@@ -46,6 +46,12 @@ def lora() -> None:
         for run in runs.results(small.lora)
     ]
     _write("small_lora.json", {"made": {"runs": _together(runs.results(small.lora))}, "runs": rows})
+
+
+def small_map() -> None:
+    """Every adaptation of the small model and what was asked of it: also the record of it."""
+    content = records.together({f.__name__: runs.results(f) for f in grid.FUNCTIONS})
+    _write(records.NAME, content)
 
 
 def pretrained() -> None:
