@@ -6,11 +6,13 @@ in the order of use: whoever stops early has the first of them whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
 from itertools import product
 from typing import Any
 
-from . import adaptation, config, examination, identities
+from helpers import forgetting
+
+from . import adaptation, config, examination, identities, runs
 
 #: What makes the runs of `helpers/data/small_map.json`.
 FUNCTIONS = (
@@ -31,6 +33,7 @@ FULL_RATES = (
     ("sgd", (0.1, 0.3, 0.03, 1.0, 0.01)),
 )
 
+KEYS = ("seed", "rank", "scale", "learning_rate")
 Setting = dict[str, Any]
 
 
@@ -51,7 +54,7 @@ def full(seed: int) -> list[Setting]:
 def the_map(seed: int) -> list[Setting]:
     """Rank x scale x learning rate in one world, without what `small.lora` has measured."""
     low, high = BANDS[seed]
-    made = {(run["seed"], run["rank"], s, run["learning_rate"]) for run, s in _swept()}
+    made = {tuple(row[key] for key in KEYS) for row in forgetting.from_sweeps(config.lora_grid())}
     return [
         adapted(seed, rank, scale, rate)
         for scale, rate, rank in product(SCALES, RATES, reversed(RANKS))
@@ -59,8 +62,114 @@ def the_map(seed: int) -> list[Setting]:
     ]
 
 
-def _swept() -> Iterable[tuple[Setting, float]]:
-    """The sweeps of `config.lora_grid` under AdamW: setting and multiplier."""
-    for run in config.lora_grid():
-        if run["alpha"] == 16 and run["optimiser"] == "adamw":
-            yield run, 16 / (run["rank"] ** 0.5 if run["use_rslora"] else run["rank"])
+#: Rank 64, all new facts right, by three pairs of multiplier and rate: is it the same update?
+TRIO = ((0.25, 1e-3), (2.0, 3e-4), (16.0, 1e-4))
+#: The share of the known people that is mixed in.
+REPLAYED = (0.01, 0.03, 0.1)
+#: Rank at which each placement has as many numbers as all matrices at rank 4.
+PLACED = (("query, value", 18), ("attention", 9), ("attention, mlp", 5), ("all", 4))
+PLACED_RATES = (1e-3, 3e-3, 3e-4)
+PLACED_SCALE = 4.0
+#: Capacity: people, ranks and steps, at batch 64; the last is held out of the fit.
+CAPACITY = (
+    ("200", (1,), 1600), ("400", (1, 2), 3200), ("800", (2,), 3200),
+    ("400", (1,), 6400), ("800", (4,), 6400),
+)  # fmt: skip
+CAPACITY_SCALE, CAPACITY_RATE = 4.0, 3e-3
+
+
+def trio() -> list[Setting]:
+    """The three pairs, in the worlds that report."""
+    return [adapted(seed, 64, scale, rate) for seed in REPORT for scale, rate in TRIO]
+
+
+def chosen() -> dict[int | None, tuple[float, float]]:
+    """For each rank the scale and rate that the choosing worlds choose; None: full, AdamW."""
+    rows = swept_rows() + [
+        {**run["settings"], **run["result"]} for run in runs.results(adaptation.adapt)
+    ]
+    plain = [row for row in rows if not row.keys() & {"optimiser", "task", "placement"}]
+    found = {}
+    for rank in (None, *reversed(RANKS)):
+        mine = forgetting.points(
+            (row for row in plain if row["rank"] == rank), ("scale", "learning_rate"), CHOOSE
+        )
+        best = forgetting.choose(mine)
+        if best is not None:
+            found[rank] = best
+    return found
+
+
+def swept_rows() -> list[dict[str, Any]]:
+    """What `helpers/data/small_lora.json` has of the map, as rows of `adaptation.adapt`."""
+    content = json.loads((config.DATA / "small_lora.json").read_text())
+    return forgetting.from_sweeps(content["runs"])
+
+
+def examined() -> list[Setting]:
+    """The chosen settings, reported: each rank and full fine-tuning, then cut and turned down."""
+    best = chosen()
+    return [adapted(seed, rank, *each) for seed in REPORT for rank, each in best.items()]
+
+
+def around() -> list[Setting]:
+    """The neighbours of what was chosen, in scale and rate, in the worlds that report."""
+    return [
+        adapted(seed, rank, *near)
+        for seed in REPORT
+        for rank, each in chosen().items()
+        if rank is not None
+        for near in forgetting.neighbours(each, (SCALES, RATES))
+    ]
+
+
+def mixed() -> list[Setting]:
+    """Old data mixed in, with full fine-tuning and two ranks as chosen."""
+    best = chosen()
+    return [
+        adapted(seed, rank, *best[rank], replayed=share)
+        for seed in REPORT
+        for rank in (64, 4, None)
+        for share in reversed(REPLAYED)
+    ]
+
+
+def placed() -> list[Setting]:
+    """Equal numbers of parameters in different matrices, over the rate."""
+    return [
+        adapted(seed, rank, PLACED_SCALE, rate,
+                **({} if name == "all" else {"placement": name}))
+        for seed in REPORT
+        for rate in PLACED_RATES
+        for name, rank in PLACED
+    ]  # fmt: skip
+
+
+def quantised() -> list[Setting]:
+    """Trained on the base in four bits, as QLoRA is."""
+    best = chosen()
+    return [adapted(seed, 64, *best[64], quantised=True) for seed in REPORT]
+
+
+def identity() -> list[Setting]:
+    """Every pair in two worlds."""
+    return [{"seed": seed, "pair": pair} for seed in REPORT[:2] for pair in identities.PAIRS]
+
+
+def merged() -> list[Setting]:
+    """100 people with the new style, and with 100 more people."""
+    best = chosen()[16]
+    return [
+        {"seed": seed, "other": other, "rank": 16, "scale": best[0], "learning_rate": best[1]}
+        for seed in REPORT
+        for other in ("saga", "people")
+    ]
+
+
+def capacity() -> list[Setting]:
+    """How much an adapter holds when it is trained for long."""
+    return [
+        adapted(3, rank, CAPACITY_SCALE, CAPACITY_RATE, task=task, steps=steps, batch=64)
+        for task, ranks, steps in CAPACITY
+        for rank in ranks
+    ]

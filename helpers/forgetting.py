@@ -1,0 +1,246 @@
+"""What is learned against what is forgotten: settings chosen in some worlds, reported in others.
+
+A run is a point: its new facts and its known facts, those of people known before. One point
+beats another only where it has at least as much of both, so methods are compared by their
+fronts, or by the known facts that are kept at equal new facts; never by single points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import scaling, validation
+from .validation import Array
+
+#: The new facts at which known facts are compared, unless said otherwise.
+MATCHED = 0.98
+#: Settings are chosen in these worlds and reported in the others.
+CHOOSE, REPORT = (0, 1, 2), (3, 4, 5)
+
+Row = Mapping[str, Any]
+
+
+def from_sweeps(runs: Iterable[Row]) -> list[dict[str, Any]]:
+    """The sweeps over the learning rate in `small_lora.json` as points of the map.
+
+    100 people, alpha 16, AdamW: alpha and the scaling become the multiplier "scale".
+    """
+    plain = ("task", "alpha", "use_rslora", "optimiser", "steps", "batch", "seconds")
+    return [
+        {
+            **{key: value for key, value in run.items() if key not in plain},
+            "scale": float(scaling.scale(run["alpha"], run["rank"], _RULE[run["use_rslora"]])),
+        }
+        for run in runs
+        if (run["task"], run["alpha"], run["optimiser"]) == ("100", 16, "adamw")
+    ]
+
+
+_RULE = {False: scaling.STANDARD, True: scaling.RSLORA}
+
+
+@dataclass(frozen=True)
+class Points:
+    """Runs by setting and world; NaN where a world has no run of a setting.
+
+    Attributes
+    ----------
+    settings : tuple of N tuples
+        The values of the keys that `points` was given.
+    worlds : tuple of K ints
+    facts, known : (K, N) arrays
+        New facts and known facts, between 0 and 1.
+    """
+
+    settings: tuple[tuple[Any, ...], ...]
+    worlds: tuple[int, ...]
+    facts: Array
+    known: Array
+
+    def where(self, keep: Callable[..., bool]) -> Points:
+        """Those settings for which `keep(*setting)` is true."""
+        places = [i for i, setting in enumerate(self.settings) if keep(*setting)]
+        chosen = tuple(self.settings[i] for i in places)
+        return Points(chosen, self.worlds, self.facts[:, places], self.known[:, places])
+
+    def whole(self) -> Points:
+        """The settings that every world has run."""
+        measured = np.asarray(np.isfinite(self.facts).all(axis=0))
+        kept = {setting for setting, there in zip(self.settings, measured.tolist()) if there}
+        return self.where(lambda *setting: setting in kept)
+
+
+def points(rows: Iterable[Row], keys: Sequence[str], worlds: Sequence[int]) -> Points:
+    """The runs of some worlds, by the values of `keys`.
+
+    Parameters
+    ----------
+    rows : iterable of mappings
+        With "seed", "facts", "known" and the keys. Rows of other worlds are left out.
+    keys : sequence of str
+        What makes a setting, such as ("rank", "scale", "learning_rate").
+    worlds : sequence of int
+
+    Raises ValueError where two rows are of one setting and world.
+    """
+    found: dict[tuple[Any, ...], dict[int, Row]] = {}
+    for row in rows:
+        if row["seed"] not in worlds:
+            continue
+        setting = tuple(row[key] for key in keys)
+        if row["seed"] in found.setdefault(setting, {}):
+            raise ValueError(f"rows must have one run of a setting and world, {setting} has more")
+        found[setting][row["seed"]] = row
+    settings = tuple(sorted(found, key=lambda s: tuple((v is None, v or 0) for v in s)))
+    facts, known = (
+        np.array(
+            [[found[s][w][name] if w in found[s] else np.nan for s in settings] for w in worlds],
+            dtype=float,
+        ).reshape(len(worlds), len(settings))
+        for name in ("facts", "known")
+    )
+    return Points(settings, tuple(worlds), facts, known)
+
+
+def choose(chosen_on: Points, level: float = MATCHED) -> tuple[Any, ...] | None:
+    """The setting that keeps most known facts, of those that reach `level` of the new facts.
+
+    Both as means over the worlds; only settings that every world has run are looked at.
+    None where no setting reaches the level.
+    """
+    validation.number("level", level, 0, 1)
+    ready = chosen_on.whole()
+    facts, known = ready.facts.mean(axis=0), ready.known.mean(axis=0)
+    enough = facts >= level
+    if not enough.any():
+        return None
+    return ready.settings[int(np.argmax(np.where(enough, known, -1)))]
+
+
+def neighbours(
+    setting: tuple[Any, ...], axes: Sequence[Sequence[float] | None]
+) -> list[tuple[Any, ...]]:
+    """The settings one step away, along each axis that is given, in the order of the axes.
+
+    Parameters
+    ----------
+    axes : one sequence for each value of the setting
+        The values that it may have, its own among them or not; None for one that stays.
+    """
+    found = []
+    for i, axis in enumerate(axes):
+        if axis is None:
+            continue
+        steps = sorted({*axis, setting[i]})
+        place = steps.index(setting[i])
+        for step in (place - 1, place + 1):
+            if 0 <= step < len(steps):
+                found.append((*setting[:i], steps[step], *setting[i + 1 :]))
+    return found
+
+
+def front(facts: ArrayLike, known: ArrayLike) -> NDArray[np.bool_]:
+    """Which points no other beats: no other has as much of both, and more of one.
+
+    Parameters
+    ----------
+    facts, known : (N,) arrays
+
+    Returns
+    -------
+    (N,) array of truth values. Equal points do not beat each other.
+    """
+    both = np.stack([np.asarray(facts, dtype=float), np.asarray(known, dtype=float)], axis=-1)
+    at_least = (both[:, None] >= both[None]).all(axis=-1)
+    more = (both[:, None] > both[None]).any(axis=-1)
+    return np.asarray(~(at_least & more).any(axis=0))
+
+
+def known_at(facts: ArrayLike, known: ArrayLike, level: float = MATCHED) -> float:
+    """The most known facts among points with at least `level` of the new facts.
+
+    NaN where no point has so many, or a point is not measured (NaN) and no other is.
+    """
+    validation.number("level", level, 0, 1)
+    enough = np.asarray(facts, dtype=float) >= level
+    return float(np.max(np.asarray(known, dtype=float)[enough])) if enough.any() else float("nan")
+
+
+def kept(of: Points, levels: ArrayLike) -> Array:
+    """(K, L): for each world and level the known facts that a method keeps, see `known_at`."""
+    wanted = np.atleast_1d(np.asarray(levels, dtype=float))
+    return np.array([[known_at(f, k, x) for x in wanted] for f, k in zip(of.facts, of.known)])
+
+
+def verdict(first: ArrayLike, second: ArrayLike, least: float = 0.0) -> str:
+    """Whether the first keeps more than the second, in every world: "more", "less" or "open".
+
+    Parameters
+    ----------
+    first, second : (K,) arrays
+        Known facts at matched new facts, a value for each world.
+    least : float
+        What a difference must exceed in each world to count.
+
+    "open" where the worlds differ in sign, or a value is not there.
+    """
+    apart = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
+    if np.all(apart > least):
+        return "more"
+    return "less" if np.all(apart < -least) else "open"
+
+
+#: How alpha goes with the rank, by the name of the rule: the multiplier s at a rank.
+RULES: dict[str, Callable[[int], float]] = {
+    "alpha/r, alpha = 16": lambda rank: float(scaling.scale(16, rank, scaling.STANDARD)),
+    "alpha/sqrt(r), alpha = 16": lambda rank: float(scaling.scale(16, rank, scaling.RSLORA)),
+    "alpha/r, alpha = 4r": lambda rank: float(scaling.scale(4 * rank, rank, scaling.STANDARD)),
+    "alpha/r, alpha = 2r": lambda rank: float(scaling.scale(2 * rank, rank, scaling.STANDARD)),
+}
+
+
+def best_rates(
+    rows: Iterable[Row],
+    rule: str,
+    ranks: Sequence[int],
+    worlds: Sequence[int],
+    measure: str = "loss",
+    level: float = MATCHED,
+) -> dict[int, tuple[float, ...]]:
+    """For each rank the best learning rate under a rule, in each world.
+
+    Parameters
+    ----------
+    rows : iterable of mappings
+        With "seed", "rank", "scale", "learning_rate", "loss", "facts" and "known".
+    measure : str
+        "loss" for the lowest loss, "known" for the most known facts among the rates that
+        reach `level` of the new facts.
+
+    Returns
+    -------
+    dict from rank to one rate a world; NaN where no rate reaches the level, or none was run.
+    """
+    validation.choice("rule", rule, tuple(RULES))
+    validation.choice("measure", measure, ("loss", "known"))
+    rows, found = list(rows), {}
+    for rank in ranks:
+        scale = RULES[rule](rank)
+        mine = [r for r in rows if r["rank"] == rank and np.isclose(r["scale"], scale)]
+        found[rank] = tuple(
+            _best([row for row in mine if row["seed"] == world], measure, level) for world in worlds
+        )
+    return found
+
+
+def _best(rows: Sequence[Row], measure: str, level: float) -> float:
+    if measure == "loss":
+        ready = [(row["loss"], row["learning_rate"]) for row in rows if row["loss"] is not None]
+    else:
+        ready = [(-r["known"], r["learning_rate"]) for r in rows if r["facts"] >= level]
+    return float(min(ready)[1]) if ready else float("nan")
