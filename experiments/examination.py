@@ -101,6 +101,8 @@ def _four_bits(base: Any, update: Update, task: str, seed: int) -> list[dict[str
 #: Ways to merge two updates; each dial is on both.
 SUMS = (1.0, 0.85, 0.7, 0.5)
 TIES_DIALS = (1.0, 0.7)
+#: Of each of the two adapters.
+STEPS = 400
 
 
 def merge(seed: int, other: str, rank: int, scale: float, learning_rate: float) -> dict[str, Any]:
@@ -113,12 +115,12 @@ def merge(seed: int, other: str, rank: int, scale: float, learning_rate: float) 
 
     Returns
     -------
-    "alone" (each adapter, and one trained on both) and "merged", each row with "facts" of
+    "alone" (each adapter by itself) and "merged", each row with "facts" of
     the 100 people, "other" (of the other task: facts), and "known"; "cosine", the median
     over the matrices of the cosine between the two updates.
     """
     base = small.base_of(seed)
-    training = Training(400, learning_rate, 32)
+    training = Training(STEPS, learning_rate, 32)
     tasks = {"first": recall.task("100", seed), "other": _other(other, seed)}
     updates = {}
     for name, (people, styles) in tasks.items():
