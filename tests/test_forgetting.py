@@ -1,0 +1,148 @@
+"""Choosing and reporting, fronts, and known facts at matched new facts."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers import forgetting
+
+SHARES = st.integers(0, 4).map(lambda n: n / 4)
+RUNS = st.lists(st.tuples(SHARES, SHARES), min_size=1, max_size=12)
+
+
+def row(seed, rank, scale, rate, facts, known, loss=0.1):
+    return {
+        "seed": seed, "rank": rank, "scale": scale, "learning_rate": rate,
+        "facts": facts, "known": known, "loss": loss,
+    }  # fmt: skip
+
+
+ROWS = [
+    row(0, 4, 1.0, 1e-3, 1.00, 0.50), row(1, 4, 1.0, 1e-3, 0.98, 0.60),
+    row(0, 4, 4.0, 1e-3, 1.00, 0.30), row(1, 4, 4.0, 1e-3, 1.00, 0.40),
+    row(0, 4, 1.0, 3e-4, 0.80, 0.90), row(1, 4, 1.0, 3e-4, 0.70, 0.95),
+    row(0, 4, 4.0, 3e-4, 1.00, 0.99),  # one world only
+    row(5, 4, 4.0, 3e-4, 1.00, 0.10),  # a world that is not asked for
+]  # fmt: skip
+KEYS = ("scale", "learning_rate")
+
+
+def test_points_are_sorted_by_setting_and_world():
+    found = forgetting.points(ROWS, KEYS, (0, 1))
+    assert found.settings == ((1.0, 3e-4), (1.0, 1e-3), (4.0, 3e-4), (4.0, 1e-3))
+    np.testing.assert_array_equal(
+        found.known, [[0.90, 0.50, 0.99, 0.30], [0.95, 0.60, np.nan, 0.40]]
+    )
+    assert found.whole().settings == ((1.0, 3e-4), (1.0, 1e-3), (4.0, 1e-3))
+    only = found.where(lambda scale, rate: scale == 4.0)
+    assert only.settings == ((4.0, 3e-4), (4.0, 1e-3))
+    assert only.facts[0].tolist() == [1.0, 1.0]
+
+
+def test_full_fine_tuning_has_no_rank_and_comes_last():
+    rows = [row(0, None, 1.0, 1e-4, 1, 1), row(0, 64, 1.0, 1e-4, 1, 1)]
+    assert forgetting.points(rows, ("rank",), (0,)).settings == ((64,), (None,))
+
+
+def test_two_runs_of_one_setting_are_refused():
+    with pytest.raises(ValueError, match="one run of a setting and world"):
+        forgetting.points([ROWS[0], ROWS[0]], KEYS, (0, 1))
+
+
+def test_the_choice_is_the_most_known_facts_at_enough_new_ones_in_all_worlds():
+    found = forgetting.points(ROWS, KEYS, (0, 1))
+    assert forgetting.choose(found) == (1.0, 1e-3)
+    assert forgetting.choose(found, level=1.0) == (4.0, 1e-3)
+    assert forgetting.choose(found, level=0.5) == (1.0, 3e-4)
+    assert forgetting.choose(forgetting.points(ROWS[4:6], KEYS, (0, 1))) is None
+
+
+def test_neighbours_are_one_step_away():
+    axes = ((1.0, 4.0, 16.0), (1e-4, 3e-4, 1e-3))
+    assert forgetting.neighbours((4.0, 3e-4), axes) == [
+        (1.0, 3e-4), (16.0, 3e-4), (4.0, 1e-4), (4.0, 1e-3),
+    ]  # fmt: skip
+    assert forgetting.neighbours((1.0, 1e-3), axes) == [(4.0, 1e-3), (1.0, 3e-4)]
+    assert forgetting.neighbours((2.0, 1e-3), (axes[0], None)) == [(1.0, 1e-3), (4.0, 1e-3)]
+
+
+@given(RUNS)
+def test_the_front_is_what_no_other_beats(runs):
+    facts, known = zip(*runs)
+    expected = [not any(f >= a and k >= b and (f > a or k > b) for f, k in runs) for a, b in runs]
+    assert forgetting.front(facts, known).tolist() == expected
+    assert any(expected)
+
+
+@given(RUNS, SHARES)
+def test_known_facts_at_matched_new_ones(runs, level):
+    facts, known = zip(*runs)
+    enough = [k for f, k in runs if f >= level]
+    found = forgetting.known_at(facts, known, level)
+    assert (found == max(enough)) if enough else np.isnan(found)
+    # The front alone says the same.
+    on = forgetting.front(facts, known)
+    of_front = forgetting.known_at(np.array(facts)[on], np.array(known)[on], level)
+    assert (found == of_front) or (np.isnan(found) and np.isnan(of_front))
+
+
+def test_a_world_without_a_run_has_no_say():
+    assert forgetting.known_at([np.nan, 1.0], [np.nan, 0.4]) == 0.4
+    found = forgetting.points(ROWS, KEYS, (0, 1))
+    np.testing.assert_array_equal(
+        forgetting.kept(found, [0.75, 0.98, 1.0]), [[0.99, 0.99, 0.99], [0.60, 0.60, 0.40]]
+    )
+
+
+@pytest.mark.parametrize(
+    "first, second, least, expected",
+    [
+        ([0.6, 0.5], [0.5, 0.4], 0.0, "more"),
+        ([0.5, 0.4], [0.6, 0.5], 0.0, "less"),
+        ([0.6, 0.4], [0.5, 0.5], 0.0, "open"),
+        ([0.6, 0.5], [0.5, 0.5], 0.0, "open"),
+        ([0.6, 0.5], [0.5, np.nan], 0.0, "open"),
+        ([0.6, 0.5], [0.5, 0.4], 0.2, "open"),
+    ],
+)
+def test_a_verdict_needs_every_world(first, second, least, expected):
+    assert forgetting.verdict(first, second, least) == expected
+
+
+def test_rules_over_the_rank():
+    at = {name: [rule(rank) for rank in (1, 4, 16, 64)] for name, rule in forgetting.RULES.items()}
+    assert at["alpha/r, alpha = 16"] == [16, 4, 1, 0.25]
+    assert at["alpha/sqrt(r), alpha = 16"] == [16, 8, 4, 2]
+    assert at["alpha/r, alpha = 2r"] == [2] * 4
+    assert at["alpha/r, alpha = 4r"] == [4] * 4
+
+
+def test_the_best_rate_is_read_from_the_runs_of_the_rule():
+    rows = [
+        row(0, 4, 4.0, 1e-4, 0.5, 1.0, 0.9), row(0, 4, 4.0, 1e-3, 0.99, 0.6, 0.2),
+        row(0, 4, 4.0, 3e-3, 1.0, 0.3, 0.1), row(0, 4, 4.0, 1e-2, 0.0, 0.0, None),
+        row(0, 4, 8.0, 1e-3, 1.0, 0.9, 0.0), row(1, 4, 4.0, 1e-4, 0.5, 1.0, 0.9),
+    ]  # fmt: skip
+    rule = "alpha/r, alpha = 16"
+    assert forgetting.best_rates(rows, rule, (4,), (0,))[4] == (3e-3,)
+    by_known = forgetting.best_rates(rows, rule, (4, 16), (0, 1), "known")
+    assert by_known[4][0] == 1e-3
+    assert np.isnan(by_known[4][1])
+    assert np.isnan(by_known[16]).all()
+    with pytest.raises(ValueError, match="rule must be one of"):
+        forgetting.best_rates(rows, "alpha", (4,), (0,))
+
+
+def test_the_first_sweeps_are_points_of_the_map():
+    run = {
+        "task": "100", "alpha": 16, "optimiser": "adamw", "use_rslora": True, "rank": 16,
+        "learning_rate": 1e-3, "seed": 0, "steps": 400, "batch": 32, "seconds": 20,
+        "facts": 1.0, "known": 0.4, "loss": 0.1,
+    }  # fmt: skip
+    others = [{**run, "task": "25"}, {**run, "optimiser": "sgd"}, {**run, "alpha": 4}]
+    (found,) = forgetting.from_sweeps([run, *others])
+    assert (found["scale"], found["rank"], found["learning_rate"]) == (4.0, 16, 1e-3)
+    assert not {"alpha", "use_rslora", "steps"} & found.keys()
+    (standard,) = forgetting.from_sweeps([{**run, "use_rslora": False}])
+    assert standard["scale"] == 1.0
