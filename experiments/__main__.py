@@ -8,7 +8,17 @@ from itertools import product
 
 import joblib
 
-from . import config, parallel, runs, ship, small
+from . import (
+    adaptation,
+    config,
+    examination,
+    grid,
+    identities,
+    parallel,
+    runs,
+    ship,
+    small,
+)
 
 
 def part_one() -> None:
@@ -47,11 +57,39 @@ def part_four() -> None:
     ship.adapters()
 
 
+def the_map() -> None:
+    """Rank x scale x learning rate, and full fine-tuning, in the worlds that choose."""
+    for seed in grid.CHOOSE:
+        runs.run_all(adaptation.adapt, grid.full(seed) + grid.the_map(seed))
+    ship.small_map()
+
+
+def report() -> None:
+    """What was chosen, in worlds that had no part in it: as trained, cut and turned down."""
+    runs.run_all(adaptation.adapt, [*grid.trio(), *(s for w in grid.REPORT for s in grid.full(w))])
+    runs.run_all(examination.examine, grid.examined())
+    ship.small_map()
+
+
+def questions() -> None:
+    """Old data mixed in, merging, identities, placement, four bits, capacity."""
+    runs.run_all(identities.identity, grid.identity())
+    runs.run_all(adaptation.adapt, grid.mixed())
+    runs.run_all(examination.merge, grid.merged())
+    runs.run_all(adaptation.adapt, grid.around() + grid.placed())
+    runs.run_all(examination.examine, grid.quantised())
+    runs.run_all(adaptation.adapt, grid.capacity())
+    ship.small_map()
+
+
 PARTS = {
     "small": part_one,
     "lora": part_two,
     "pretrained": part_three,
     "adapters": part_four,
+    "map": the_map,
+    "report": report,
+    "questions": questions,
 }
 
 
@@ -61,7 +99,9 @@ def main() -> None:
     parser.add_argument("parts", nargs="+", choices=PARTS)
     parser.add_argument("--dask", metavar="ADDRESS", help="spread runs over this Dask cluster")
     parser.add_argument("--jobs", type=int, default=-1, help="runs at a time; -1: one a core")
+    parser.add_argument("--anew", action="store_true", help="also what the record holds")
     arguments = parser.parse_args()
+    config.ANEW = arguments.anew
     with contextlib.ExitStack() as stack:
         stack.enter_context(joblib.parallel_config(n_jobs=arguments.jobs))
         if arguments.dask:

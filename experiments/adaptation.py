@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from helpers import biographies, recall
+from helpers.model import recall, world
 
 from . import config, model, small
 from .config import Training
@@ -146,7 +146,7 @@ def start_factors(base: model.Weights, rank: int, seed: int, start: str) -> smal
 def corpus(task: str, seed: int, replayed: float = 0.0) -> torch.Tensor:
     """The texts of the task's people, and of a share of the known ones (the last of them)."""
     people, styles = recall.task(task, seed)
-    known = biographies.people("known", seed)
+    known = world.people("known", seed)
     count = round(replayed * len(known))
     if count > len(known) - config.EVALUATED_KNOWN:
         raise ValueError(

@@ -16,6 +16,9 @@ DATA = ROOT / "helpers" / "data"
 #: One file per finished run. Not part of the project: delete it to start over.
 RUNS = ROOT / "experiments" / "runs"
 
+#: Whether runs that ship with the series (`records`) are made again all the same.
+ANEW = False
+
 SEEDS = (0, 1, 2)
 RANKS = (1, 2, 4, 8, 16, 32, 64)
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import torch
 
-from helpers import biographies, intruders, recall, truncation
+from helpers.lora import intruders
+from helpers.model import recall, world
+from helpers.model import update as model_update
 
 from . import adaptation, config, model, small
 from .adaptation import Update
@@ -47,11 +49,11 @@ def examine(
     if found["diverged"]:
         return found
     weights, change = small.as_numpy(base), small.as_numpy(update)
-    parts = truncation.decompose(change)
+    parts = model_update.decompose(change)
     full = max(map(min, (matrix.shape for matrix in change.values())))
 
     def left(cut: int | None, dial: float) -> dict[str, Any]:
-        whole = truncation.apply(weights, parts, full if cut is None else cut, dial)
+        whole = model_update.apply(weights, parts, full if cut is None else cut, dial)
         return {"rank": cut, "dial": dial, **_facts(whole, task, seed)}
 
     cuts = [cut for cut in CUTS if cut < (rank or full)]
@@ -64,7 +66,7 @@ def examine(
         **found,
         **_intruders(weights, change, task, seed),
         "four_bits": _four_bits(base, update, task, seed),
-        "energy": {str(cut): round(truncation.energy(parts, cut), 4) for cut in cuts},
+        "energy": {str(cut): round(model_update.energy(parts, cut), 4) for cut in cuts},
     }
 
 
@@ -151,7 +153,7 @@ def merge(seed: int, other: str, rank: int, scale: float, learning_rate: float) 
 def _other(name: str, seed: int) -> Any:
     if name == "saga":
         return recall.task("saga", seed)
-    return biographies.people(200, seed)[100:], dict(biographies.STYLES)
+    return world.people(200, seed)[100:], dict(world.STYLES)
 
 
 def _dialled(update: Update, dial: float) -> Update:

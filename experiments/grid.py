@@ -10,7 +10,7 @@ import json
 from itertools import product
 from typing import Any
 
-from helpers import forgetting
+from helpers.model import forgetting
 
 from . import adaptation, config, examination, identities, runs
 
@@ -19,7 +19,7 @@ FUNCTIONS = (
     adaptation.adapt, examination.examine, identities.identity, examination.merge,
 )  # fmt: skip
 
-CHOOSE, REPORT = (0, 1, 2), (3, 4, 5)
+CHOOSE, REPORT = forgetting.CHOOSE, forgetting.REPORT
 RANKS = (1, 4, 16, 64)
 #: Absolute multipliers s; AdamW's learning rates.
 SCALES = (4.0, 0.25, 16.0, 1.0)

@@ -29,7 +29,7 @@ def run_all(function: Callable[..., dict[str, Any]], settings: Iterable[Settings
     ``joblib.parallel_config(backend="dask")`` around the call over a Dask cluster.
     """
     settings = list(settings)
-    done = {_name(run["settings"]) for run in results(function)}
+    done = {_name(run["settings"]) for run in _finished(function, not config.ANEW)}
     waiting = [setting for setting in settings if _name(setting) not in done]
     jobs = joblib.Parallel(return_as="generator_unordered")(
         joblib.delayed(_run)(function, setting, config.RUNS) for setting in waiting
@@ -41,7 +41,7 @@ def run_all(function: Callable[..., dict[str, Any]], settings: Iterable[Settings
 
 def result(function: Callable[..., dict[str, Any]], **setting: Any) -> dict[str, Any]:
     """The saved result of one run, which is made first where it is missing."""
-    for run in results(function):
+    for run in _finished(function, not config.ANEW):
         if _name(run["settings"]) == _name(setting):
             return dict(run["result"])
     _run(function, setting, config.RUNS)
@@ -54,11 +54,16 @@ def results(function: Callable[..., dict[str, Any]]) -> list[dict[str, Any]]:
     Those that ship with the series (`records`) count, so that a fresh clone goes on where
     the last machine stopped; a run's own file goes before its record.
     """
-    found = {_name(run["settings"]): run for run in records.read(function)}
+    runs = _finished(function, recorded=True)
+    return sorted(runs, key=lambda run: json.dumps(run["settings"], sort_keys=True))
+
+
+def _finished(function: Callable[..., dict[str, Any]], recorded: bool) -> list[dict[str, Any]]:
+    found = {_name(run["settings"]): run for run in records.read(function)} if recorded else {}
     for file in (config.RUNS / function.__name__).glob("*.json"):
         run = json.loads(file.read_text())
         found[_name(run["settings"])] = run
-    return sorted(found.values(), key=lambda run: json.dumps(run["settings"], sort_keys=True))
+    return list(found.values())
 
 
 def tensors(function: Callable[..., dict[str, Any]], **setting: Any) -> dict[str, Any]:

@@ -8,9 +8,9 @@ def tiny(tmp_path, monkeypatch):
     """Two worlds of 12 known people, a model of one narrow layer, a few steps."""
     from experiments import config, small
     from experiments.config import SmallModel, Training
-    from helpers import biographies
+    from helpers.model import world
 
-    monkeypatch.setattr(biographies, "KNOWN", 12)
+    monkeypatch.setattr(world, "KNOWN", 12)
     monkeypatch.setattr(small, "SMALL", SmallModel(width=16, hidden=32, layers=1))
     for name, value in {
         "RUNS": tmp_path / "runs",

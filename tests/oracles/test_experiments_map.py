@@ -25,7 +25,9 @@ from experiments import (  # noqa: E402
     small,
 )
 from experiments.config import Training  # noqa: E402
-from helpers import biographies, intruders, truncation  # noqa: E402
+from helpers.lora import intruders  # noqa: E402
+from helpers.model import update as model_update  # noqa: E402
+from helpers.model import world  # noqa: E402
 
 torch.set_num_threads(1)
 
@@ -103,12 +105,12 @@ def test_the_placements_that_are_compared_have_equal_numbers_of_parameters():
 
 def test_mixed_in_people_are_known_and_never_asked_about(tiny):
     plain, mixed = (adaptation.corpus("25", 0, share).tolist() for share in (0.0, 0.25))
-    assert len(mixed) == len(plain) + 3 * len(biographies.STYLES)
-    asked = {person.name for person in biographies.people("known")[: config.EVALUATED_KNOWN]}
-    texts = [biographies.decode([t for t in row if t >= 0]) for row in mixed]
+    assert len(mixed) == len(plain) + 3 * len(world.STYLES)
+    asked = {person.name for person in world.people("known")[: config.EVALUATED_KNOWN]}
+    texts = [world.decode([t for t in row if t >= 0]) for row in mixed]
     named = {" ".join(text.split()[1:3]) for text in texts}
     assert not named & asked
-    assert named == {p.name for p in (*biographies.people(25), *biographies.people("known")[9:])}
+    assert named == {p.name for p in (*world.people(25), *world.people("known")[9:])}
     with pytest.raises(ValueError, match=r"replayed must leave the 2 known people.*got 0.9 of 12"):
         adaptation.corpus("25", 0, 0.9)
 
@@ -167,7 +169,7 @@ def test_what_is_left_of_an_update_cut_and_turned_down(tiny, monkeypatch, rank):
     assert {n: rows[None, 0.0][n] for n in ("facts", "known")} == {
         n: before[n] for n in ("facts", "known")
     }
-    parts = truncation.decompose(small.as_numpy(update))
+    parts = model_update.decompose(small.as_numpy(update))
     for (cut, dial), row in rows.items():
         matrices = {
             name: p.left[:, :cut] @ np.diag(dial * p.values[:cut]) @ p.right[:cut]
@@ -176,7 +178,7 @@ def test_what_is_left_of_an_update_cut_and_turned_down(tiny, monkeypatch, rank):
         whole = {n: matrix.numpy() + matrices[n] for n, matrix in base.items()}
         again = small.behaviour(whole, "25", 0)
         assert (row["facts"], row["known"]) == (again["facts"], again["known"])
-    assert found["energy"]["2"] == pytest.approx(truncation.energy(parts, 2), abs=1e-4)
+    assert found["energy"]["2"] == pytest.approx(model_update.energy(parts, 2), abs=1e-4)
     counts = found["intruder_counts"]
     for name, matrix in base.items():
         after = (matrix + update[name]).numpy()

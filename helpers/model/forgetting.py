@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import scaling, validation
-from .validation import Array
+from .. import validation
+from ..lora import scaling
+from ..validation import Array
 
 #: The new facts at which known facts are compared, unless said otherwise.
 MATCHED = 0.98

@@ -15,8 +15,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import validation
-from .validation import Array
+from .. import validation
+from ..validation import Array
 
 #: How many of the strongest directions are looked at, and the cosine below which one is new.
 TOP, LEVEL = 10, 0.5

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers import intruders
+from helpers.lora import intruders
 
 
 def pair(seed=0, strength=30.0):

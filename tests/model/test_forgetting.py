@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import forgetting
+from helpers.model import forgetting
 
 SHARES = st.integers(0, 4).map(lambda n: n / 4)
 RUNS = st.lists(st.tuples(SHARES, SHARES), min_size=1, max_size=12)
