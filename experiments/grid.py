@@ -10,7 +10,7 @@ import json
 from itertools import product
 from typing import Any
 
-from helpers.model import forgetting
+from helpers.model import adaptations, forgetting
 
 from . import adaptation, config, examination, identities, runs
 
@@ -22,8 +22,8 @@ FUNCTIONS = (
 CHOOSE, REPORT = forgetting.CHOOSE, forgetting.REPORT
 RANKS = (1, 4, 16, 64)
 #: Absolute multipliers s; AdamW's learning rates.
-SCALES = (4.0, 0.25, 16.0, 1.0)
-RATES = (1e-3, 3e-4, 1e-4, 3e-3, 1e-2, 3e-5)
+SCALES = (4.0, 0.25, 16.0, 1.0, 64.0)
+RATES = (1e-3, 3e-4, 1e-4, 3e-3, 1e-2, 3e-5, 1e-5)
 #: Where sqrt(s r) times the rate is smaller nothing is learned, and where it is larger
 #: everything is forgotten: wide in the first world, which shows that, narrow in the others.
 BANDS = {0: (1.9e-4, 4e-2), 1: (4.5e-4, 1.3e-2), 2: (4.5e-4, 1.3e-2)}
@@ -54,12 +54,18 @@ def full(seed: int) -> list[Setting]:
 def the_map(seed: int) -> list[Setting]:
     """Rank x scale x learning rate in one world, without what `small.lora` has measured."""
     low, high = BANDS[seed]
-    made = {tuple(row[key] for key in KEYS) for row in forgetting.from_sweeps(config.lora_grid())}
+    made = _swept()
     return [
         adapted(seed, rank, scale, rate)
         for scale, rate, rank in product(SCALES, RATES, reversed(RANKS))
         if low <= (scale * rank) ** 0.5 * rate <= high and (seed, rank, scale, rate) not in made
     ]
+
+
+def _swept() -> set[tuple[Any, ...]]:
+    """The settings of the map that `config.lora_grid` has."""
+    rows = adaptations.from_sweeps(config.lora_grid())
+    return {tuple(row[key] for key in KEYS) for row in rows}
 
 
 #: Rank 64, all new facts right, by three pairs of multiplier and rate: is it the same update?
@@ -70,12 +76,16 @@ REPLAYED = (0.01, 0.03, 0.1)
 PLACED = (("query, value", 18), ("attention", 9), ("attention, mlp", 5), ("all", 4))
 PLACED_RATES = (1e-3, 3e-3, 3e-4)
 PLACED_SCALE = 4.0
-#: Capacity: people, ranks and steps, at batch 64; the last is held out of the fit.
+#: Capacity: people, rank, scale, rate and steps, at batch 64. Where only the steps differ the
+#: plateau is seen; where only scale or rate do, they are tuned. The last size is held out.
 CAPACITY = (
-    ("200", (1,), 1600), ("400", (1, 2), 3200), ("800", (2,), 3200),
-    ("400", (1,), 6400), ("800", (4,), 6400),
+    ("400", 1, 16.0, 3e-3, 1600), ("400", 1, 16.0, 3e-3, 3200), ("400", 1, 16.0, 1e-2, 3200),
+    ("400", 1, 4.0, 1e-2, 3200), ("200", 1, 16.0, 3e-3, 1600), ("200", 1, 16.0, 3e-3, 3200),
+    ("400", 2, 16.0, 3e-3, 3200), ("400", 2, 4.0, 3e-3, 3200), ("400", 1, 16.0, 3e-3, 6400),
+    ("800", 2, 16.0, 3e-3, 6400), ("800", 1, 16.0, 3e-3, 6400), ("800", 4, 16.0, 3e-3, 6400),
 )  # fmt: skip
-CAPACITY_SCALE, CAPACITY_RATE = 4.0, 3e-3
+#: The multiplier of the common rule alpha = 2r, and its rates.
+TWICE, TWICE_RATES = 2.0, (1e-3, 3e-4, 3e-3, 1e-4)
 
 
 def trio() -> list[Setting]:
@@ -103,7 +113,7 @@ def chosen() -> dict[int | None, tuple[float, float]]:
 def swept_rows() -> list[dict[str, Any]]:
     """What `helpers/data/small_lora.json` has of the map, as rows of `adaptation.adapt`."""
     content = json.loads((config.DATA / "small_lora.json").read_text())
-    return forgetting.from_sweeps(content["runs"])
+    return adaptations.from_sweeps(content["runs"])
 
 
 def examined() -> list[Setting]:
@@ -166,10 +176,20 @@ def merged() -> list[Setting]:
     ]
 
 
+def twice() -> list[Setting]:
+    """The rule alpha = 2r in the choosing worlds, without what `small.lora` has measured."""
+    return [
+        setting
+        for seed, rate, rank in product(CHOOSE, TWICE_RATES, RANKS)
+        for setting in [adapted(seed, rank, TWICE, rate)]
+        if tuple(setting[key] for key in KEYS) not in _swept()
+    ]
+
+
 def capacity() -> list[Setting]:
     """How much an adapter holds when it is trained for long."""
     return [
-        adapted(3, rank, CAPACITY_SCALE, CAPACITY_RATE, task=task, steps=steps, batch=64)
-        for task, ranks, steps in CAPACITY
-        for rank in ranks
+        adapted(seed, rank, scale, rate, task=task, steps=steps, batch=64)
+        for seed in REPORT[:1]
+        for task, rank, scale, rate, steps in CAPACITY
     ]

@@ -5,14 +5,16 @@ What is done with them, choosing and comparing, is in `forgetting`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from .. import validation
-from .forgetting import REPORT, Points, from_sweeps, points
+from ..lora import scaling
+from ..validation import Array
+from .forgetting import REPORT, Points, points
 from .shipped import measured
 from .world import bits_per_person
 
@@ -43,6 +45,25 @@ def rows() -> tuple[Row, ...]:
     return tuple(found.values())
 
 
+def from_sweeps(runs: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """The sweeps over the learning rate in `small_lora.json` as points of the map.
+
+    100 people, alpha 16, AdamW: alpha and the scaling become the multiplier "scale".
+    """
+    plain = ("task", "alpha", "use_rslora", "optimiser", "steps", "batch", "seconds")
+    return [
+        {
+            **{key: value for key, value in run.items() if key not in plain},
+            "scale": float(scaling.scale(run["alpha"], run["rank"], _RULE[run["use_rslora"]])),
+        }
+        for run in runs
+        if (run["task"], run["alpha"], run["optimiser"]) == ("100", 16, "adamw")
+    ]
+
+
+_RULE = {False: scaling.STANDARD, True: scaling.RSLORA}
+
+
 def _plain(row: Row, *free: str) -> bool:
     return all(row[key] == value for key, value in PLAIN.items() if key not in free)
 
@@ -52,6 +73,11 @@ def lora(rank: int, worlds: Sequence[int] = REPORT) -> Points:
     validation.integer("rank", rank, 1)
     mine = (row for row in rows() if row["rank"] == rank and _plain(row))
     return points(mine, ("scale", "learning_rate"), worlds)
+
+
+def plain_lora() -> list[Row]:
+    """Every run of a LoRA in all matrices under AdamW with nothing else changed."""
+    return [row for row in rows() if row["rank"] is not None and _plain(row)]
 
 
 def full(worlds: Sequence[int] = REPORT) -> Points:
@@ -102,7 +128,7 @@ def placed(placement: str, rank: int, worlds: Sequence[int] = REPORT) -> Points:
     return points(mine, ("scale", "learning_rate"), worlds)
 
 
-def intruders(rank: int | None, worlds: Sequence[int] = REPORT) -> tuple[Points, np.ndarray]:
+def intruders(rank: int | None, worlds: Sequence[int] = REPORT) -> tuple[Points, Array]:
     """Intruder dimensions turned down, by (scale, learning rate, dial), and how many there are.
 
     Returns
@@ -140,13 +166,13 @@ def four_bits(rank: int | None, trained_on: bool, worlds: Sequence[int] = REPORT
     return points(found, ("scale", "learning_rate", "way"), worlds)
 
 
-def merged(other: str, worlds: Sequence[int] = REPORT) -> dict[tuple[str, float], Row]:
+def merged(other: str, worlds: Sequence[int] = REPORT) -> dict[tuple[str, float], dict[str, Array]]:
     """Two adapters merged: for each (way, dial) arrays (K,) of "facts", "other" and "known".
 
     ("first", 1) and ("other", 1) are the two by themselves.
     """
     validation.choice("other", other, ("saga", "people"))
-    found: dict[tuple[str, float], Row] = {}
+    found: dict[tuple[str, float], dict[str, Array]] = {}
     names = ("facts", "other", "known")
     for run in measured("small_map").get("merge", ()):
         if run["other"] != other or run["seed"] not in worlds:

@@ -26,25 +26,6 @@ CHOOSE, REPORT = (0, 1, 2), (3, 4, 5)
 Row = Mapping[str, Any]
 
 
-def from_sweeps(runs: Iterable[Row]) -> list[dict[str, Any]]:
-    """The sweeps over the learning rate in `small_lora.json` as points of the map.
-
-    100 people, alpha 16, AdamW: alpha and the scaling become the multiplier "scale".
-    """
-    plain = ("task", "alpha", "use_rslora", "optimiser", "steps", "batch", "seconds")
-    return [
-        {
-            **{key: value for key, value in run.items() if key not in plain},
-            "scale": float(scaling.scale(run["alpha"], run["rank"], _RULE[run["use_rslora"]])),
-        }
-        for run in runs
-        if (run["task"], run["alpha"], run["optimiser"]) == ("100", 16, "adamw")
-    ]
-
-
-_RULE = {False: scaling.STANDARD, True: scaling.RSLORA}
-
-
 @dataclass(frozen=True)
 class Points:
     """Runs by setting and world; NaN where a world has no run of a setting.
@@ -172,6 +153,26 @@ def known_at(facts: ArrayLike, known: ArrayLike, level: float = MATCHED) -> floa
     return float(np.max(np.asarray(known, dtype=float)[enough])) if enough.any() else float("nan")
 
 
+def along(facts: ArrayLike, known: ArrayLike, level: float = MATCHED) -> float:
+    """The known facts where the new ones first reach `level`, along a dial that is turned up.
+
+    Parameters
+    ----------
+    facts, known : (N,) arrays
+        In the order of the dial. Between two of its settings both are taken to be straight.
+
+    NaN where the level is not reached.
+    """
+    x, y = np.asarray(facts, dtype=float), np.asarray(known, dtype=float)
+    enough = x >= validation.number("level", level, 0, 1)
+    if not enough.any():
+        return float("nan")
+    i = int(np.argmax(enough))
+    if i == 0:
+        return float(y[0])
+    return float(y[i - 1] + (level - x[i - 1]) / (x[i] - x[i - 1]) * (y[i] - y[i - 1]))
+
+
 def kept(of: Points, levels: ArrayLike) -> Array:
     """(K, L): for each world and level the known facts that a method keeps, see `known_at`."""
     wanted = np.atleast_1d(np.asarray(levels, dtype=float))
@@ -200,8 +201,9 @@ def verdict(first: ArrayLike, second: ArrayLike, least: float = 0.0) -> str:
 RULES: dict[str, Callable[[int], float]] = {
     "alpha/r, alpha = 16": lambda rank: float(scaling.scale(16, rank, scaling.STANDARD)),
     "alpha/sqrt(r), alpha = 16": lambda rank: float(scaling.scale(16, rank, scaling.RSLORA)),
-    "alpha/r, alpha = 4r": lambda rank: float(scaling.scale(4 * rank, rank, scaling.STANDARD)),
+    "alpha/r, alpha = r": lambda rank: float(scaling.scale(rank, rank, scaling.STANDARD)),
     "alpha/r, alpha = 2r": lambda rank: float(scaling.scale(2 * rank, rank, scaling.STANDARD)),
+    "alpha/r, alpha = 4r": lambda rank: float(scaling.scale(4 * rank, rank, scaling.STANDARD)),
 }
 
 

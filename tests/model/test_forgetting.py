@@ -134,15 +134,10 @@ def test_the_best_rate_is_read_from_the_runs_of_the_rule():
         forgetting.best_rates(rows, "alpha", (4,), (0,))
 
 
-def test_the_first_sweeps_are_points_of_the_map():
-    run = {
-        "task": "100", "alpha": 16, "optimiser": "adamw", "use_rslora": True, "rank": 16,
-        "learning_rate": 1e-3, "seed": 0, "steps": 400, "batch": 32, "seconds": 20,
-        "facts": 1.0, "known": 0.4, "loss": 0.1,
-    }  # fmt: skip
-    others = [{**run, "task": "25"}, {**run, "optimiser": "sgd"}, {**run, "alpha": 4}]
-    (found,) = forgetting.from_sweeps([run, *others])
-    assert (found["scale"], found["rank"], found["learning_rate"]) == (4.0, 16, 1e-3)
-    assert not {"alpha", "use_rslora", "steps"} & found.keys()
-    (standard,) = forgetting.from_sweeps([{**run, "use_rslora": False}])
-    assert standard["scale"] == 1.0
+def test_along_a_dial_known_facts_are_read_between_two_settings():
+    facts, known = [0.0, 0.5, 0.9, 1.0], [1.0, 0.8, 0.6, 0.2]
+    assert forgetting.along(facts, known, 0.9) == 0.6
+    assert forgetting.along(facts, known, 0.7) == pytest.approx(0.7)
+    assert forgetting.along(facts, known, 0.98) == pytest.approx(0.28)
+    assert forgetting.along(facts, known, 0.0) == 1.0
+    assert np.isnan(forgetting.along(facts[:3], known[:3], 0.98))

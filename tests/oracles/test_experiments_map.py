@@ -26,8 +26,8 @@ from experiments import (  # noqa: E402
 )
 from experiments.config import Training  # noqa: E402
 from helpers.lora import intruders  # noqa: E402
+from helpers.model import adaptations, world  # noqa: E402
 from helpers.model import update as model_update  # noqa: E402
-from helpers.model import world  # noqa: E402
 
 torch.set_num_threads(1)
 
@@ -64,6 +64,16 @@ def test_a_point_of_the_map_is_the_lora_that_the_first_sweeps_trained(
         key: before[key] for key in ("parameters", "diverged", "facts", "style", "known")
     }
     assert now["loss"] == pytest.approx(before["loss"], abs=1e-5)
+
+
+def test_a_run_of_which_nothing_is_said_is_plain():
+    """What `helpers` takes a run to be is what it was trained as."""
+    said = inspect.signature(adaptation.adapt).parameters
+    assert adaptations.PLAIN == {
+        name: parameter.default
+        for name, parameter in said.items()
+        if parameter.default is not inspect.Parameter.empty
+    }
 
 
 def test_one_step_of_full_sgd_is_the_gradient(tiny):
@@ -302,7 +312,7 @@ def test_every_planned_run_of_the_map_can_be_called_and_is_planned_once(monkeypa
     best = {None: (1.0, 1e-4), 64: (2.0, 3e-4), 16: (4.0, 3e-4), 4: (4.0, 1e-3), 1: (16.0, 3e-3)}
     monkeypatch.setattr(grid, "chosen", lambda: best)
     adapted = [
-        [*grid.the_map(0), *grid.the_map(1), *grid.the_map(2)],
+        [*grid.the_map(0), *grid.the_map(1), *grid.the_map(2)], grid.twice(),
         [run for seed in (*grid.CHOOSE, *grid.REPORT) for run in grid.full(seed)],
         grid.trio(), grid.around(), grid.mixed(), grid.placed(), grid.capacity(),
     ]  # fmt: skip

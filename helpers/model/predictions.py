@@ -1,0 +1,236 @@
+"""Published claims as predictions for the small model, with a verdict that is computed.
+
+Each says what would be measured if the claim held here, in worlds that no setting was
+chosen on unless it is said, at matched new facts. A claim that fails here may hold where it
+was made: for another model, another task, another measure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..validation import Array
+from . import adaptations
+from .forgetting import CHOOSE, MATCHED, REPORT, Points, along, best_rates, kept, verdict
+
+RANKS = (1, 4, 16, 64)
+#: Rates are half a decade apart, so "the same" is within one step.
+STEP = 0.55
+VERDICTS = {"more": "holds", "less": "fails", "open": "open"}
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A claim and how it is tested.
+
+    Attributes
+    ----------
+    claim, source : str
+    test : str
+        What `margin` is.
+    margin : function
+        Gives (K,), a value a world: above 0 where the world agrees with the claim. NaN where
+        a run is missing.
+    worlds : tuple of int
+    """
+
+    claim: str
+    source: str
+    test: str
+    margin: Callable[[], Array]
+    worlds: tuple[int, ...] = REPORT
+
+    def verdict(self) -> str:
+        """ "holds" or "fails" where every world says so, "open" otherwise."""
+        return VERDICTS[verdict(self.margin(), np.zeros(len(self.worlds)))]
+
+
+def turned_down(rank: int | None, level: float = MATCHED, cut: int | None = None) -> Array:
+    """(K,): known facts where the new ones reach `level`, along the dial on an update.
+
+    Parameters
+    ----------
+    rank : int or None
+        Of the LoRA, at the scale and rate that were chosen; None for all weights.
+    cut : int or None
+        The rank that the update is cut to before it is dialled; None leaves it whole.
+    """
+    dials = adaptations.examined(rank, "both").where(lambda scale, rate, cut_, dial: cut_ == cut)
+    order = np.argsort([setting[-1] for setting in dials.settings])
+    pairs = zip(dials.facts, dials.known)
+    return np.array([_along(facts[order], known[order], level) for facts, known in pairs])
+
+
+def _along(facts: Array, known: Array, level: float) -> float:
+    there = np.isfinite(facts)
+    return along(facts[there], known[there], level) if there.any() else float("nan")
+
+
+def _one(of: Points, *setting: object) -> Array:
+    """(K,): known facts at one setting where the new ones reach the level, else NaN."""
+    return kept(of.where(lambda *each: each == setting), MATCHED)[:, 0]
+
+
+def _rates(rule: str) -> Array:
+    """(ranks, worlds): the decade of the best rate, by known facts at matched new ones."""
+    found = best_rates(adaptations.plain_lora(), rule, RANKS, CHOOSE, "known")
+    return np.log10([found[rank] for rank in RANKS])
+
+
+def _spread(rule: str) -> Array:
+    """(worlds,): how many decades the best rates of all ranks are apart."""
+    return np.asarray(np.ptp(_rates(rule), axis=0))
+
+
+def _full_rate() -> Array:
+    """(worlds,): the decade of full fine-tuning's best rate under AdamW."""
+    points = adaptations.full(CHOOSE).where(lambda optimiser, rate: optimiser == "adamw")
+    ready = np.where(points.facts >= MATCHED, points.known, -1.0)
+    rates = np.array([rate for _, rate in points.settings])
+    return np.asarray(np.log10(rates[ready.argmax(axis=1)]))
+
+
+def _intruders_against_the_dial(rank: int, dial: float = 0.5) -> Array:
+    """(K,): known facts with intruders turned down, less those of the plain dial at the same new
+    facts."""
+    points, _ = adaptations.intruders(rank)
+    at = points.where(lambda scale, rate, turned: turned == dial)
+    if not at.settings:
+        return np.full(len(REPORT), np.nan)
+    plain = [turned_down(rank, float(level))[i] for i, level in enumerate(at.facts[:, 0])]
+    return np.asarray(at.known[:, 0] - np.array(plain))
+
+
+def _mixed(rank: int | None, share: float) -> Array:
+    points = adaptations.mixed(rank)
+    shares = (points.where(lambda s, rate, old, x=x: old == x) for x in (share, 0.0))
+    with_old, without = (kept(each, MATCHED)[:, 0] for each in shares)
+    return np.asarray(with_old - without)
+
+
+def _merged(other: str) -> Array:
+    """(K,): what is recalled of both tasks by TIES, less that by the plain sum, best dials."""
+    rows = adaptations.merged(other)
+
+    def best(way: str) -> Array:
+        each = [(row["facts"] + row["other"]) / 2 for key, row in rows.items() if key[0] == way]
+        return np.max(each, axis=0) if each else np.full(len(REPORT), np.nan)
+
+    return np.asarray(best("ties") - best("sum"))
+
+
+def _placed() -> Array:
+    """(K,): known facts at 90 % new ones, all matrices less q and v, at equal parameters."""
+    every, few = (adaptations.placed(*each) for each in (("all", 4), ("query, value", 18)))
+    most = np.nan_to_num(kept(few, 0.9)[:, 0], nan=0.0)
+    return np.asarray(kept(every, 0.9)[:, 0] - most) if few.settings else most * np.nan
+
+
+def _identity(pair: str) -> Array:
+    """1 where a pair was found to be equal, -1 where not, in the first world that reports."""
+    found = [row["found"] for row in adaptations.identities()
+             if (row["pair"], row["seed"]) == (pair, REPORT[0])]  # fmt: skip
+    return np.array([(1.0 if found[0] else -1.0) if found else np.nan])
+
+
+PREDICTIONS = (
+    Prediction(
+        "LoRA forgets less than full fine-tuning",
+        "Biderman et al. 2024, arXiv 2405.09673",
+        "known facts at 98 % new ones, along the dial: rank 64 less all weights, each tuned",
+        lambda: turned_down(64) - turned_down(None),
+    ),
+    Prediction(
+        "a higher rank forgets more",
+        "Biderman et al. 2024, arXiv 2405.09673",
+        "known facts at 98 % new ones, along the dial: rank 4 less rank 64, each tuned",
+        lambda: turned_down(4) - turned_down(64),
+    ),
+    Prediction(
+        "alpha cannot be replaced by the learning rate",
+        "arXiv 2606.12883",
+        "rank 64, all new facts right: known facts at (s 2, rate 3e-4) less (s 0.25, rate 1e-3)",
+        lambda: _one(adaptations.lora(64), 2.0, 3e-4) - _one(adaptations.lora(64), 0.25, 1e-3),
+    ),
+    Prediction(
+        "with alpha/r the best rate does not depend on the rank",
+        "LoRA Without Regret, Thinking Machines 2025",
+        "one step of the grid less the spread of the best rates of ranks 1 to 64 (worlds 0 to 2)",
+        lambda: STEP - _spread("alpha/r, alpha = 16"),
+        CHOOSE,
+    ),
+    Prediction(
+        "with alpha/sqrt(r) one rate is right for every rank",
+        "how rsLoRA, arXiv 2312.03732, compares ranks: at one rate",
+        "one step of the grid less the spread of the best rates of ranks 1 to 64 (worlds 0 to 2)",
+        lambda: STEP - _spread("alpha/sqrt(r), alpha = 16"),
+        CHOOSE,
+    ),
+    Prediction(
+        "LoRA wants about ten times the rate of full fine-tuning",
+        "LoRA Without Regret, Thinking Machines 2025",
+        "one step of the grid less the distance of the ratio from ten: rank 64, alpha/r, alpha 16 "
+        "(worlds 0 to 2)",
+        lambda: STEP - np.abs(_rates("alpha/r, alpha = 16")[-1] - _full_rate() - 1),
+        CHOOSE,
+    ),
+    Prediction(
+        "LoRA makes intruder dimensions, full fine-tuning does not",
+        "Shuttleworth et al. 2024, arXiv 2410.21228",
+        "intruders over all matrices, rank 16 less all weights",
+        lambda: adaptations.intruders(16)[1] - adaptations.intruders(None)[1],
+    ),
+    Prediction(
+        "turning intruders down brings known facts back at little cost",
+        "Shuttleworth et al. 2024, arXiv 2410.21228; PEFT's reduce_intruder_dimension",
+        "known facts with intruders at half, less those of the plain dial at as many new facts, "
+        "rank 16",
+        lambda: _intruders_against_the_dial(16),
+    ),
+    Prediction(
+        "old data mixed in keeps other old facts",
+        "arXiv 2502.14502",
+        "known facts that were not mixed in, 10 % mixed in less none, rank 64",
+        lambda: _mixed(64, 0.1),
+    ),
+    Prediction(
+        "a base of four bits costs nothing",
+        "QLoRA, Dettmers et al. 2023, arXiv 2305.14314",
+        "0.02 less the new facts lost: rank 64 trained on four bits against sixteen or more",
+        lambda: 0.02 - np.abs(_four_bits(True) - _four_bits(False)),
+    ),
+    Prediction(
+        "an adapter cut from rank 64 to 16 is better than one trained at 16",
+        "PEFT's page on converting adapters",
+        "known facts at 98 % new ones, along the dial: cut to 16 less trained at 16",
+        lambda: turned_down(64, cut=16) - turned_down(16),
+    ),
+    Prediction(
+        "at equal parameters all matrices beat q and v",
+        "LoRA Without Regret, Thinking Machines 2025",
+        "known facts at 90 % new ones over the rate, rank 4 everywhere less rank 18 in q and v",
+        _placed,
+    ),
+    Prediction(
+        "TIES merges better than the sum",
+        "Yadav et al. 2023, arXiv 2306.01708",
+        "facts of both groups of people, best dial of TIES less best dial of the sum, rank 16",
+        lambda: _merged("people"),
+    ),
+    Prediction(
+        "LoRA+ is more than a scale",
+        "Hayou et al. 2024, arXiv 2402.12354",
+        "1 where LoRA+ with ratio 16 and s = 16 end apart after 40 steps, -1 where they do not",
+        lambda: -_identity("LoRA+ with ratio 16 is s times 16"),
+        REPORT[:1],
+    ),
+)
+
+
+def _four_bits(trained_on: bool) -> Array:
+    points = adaptations.four_bits(64, trained_on)
+    at = points.where(lambda scale, rate, way: way == "as trained")
+    return at.facts[:, 0] if at.settings else np.full(len(REPORT), np.nan)
