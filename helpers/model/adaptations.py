@@ -201,3 +201,27 @@ def capacity() -> list[Row]:
         exposures = row["steps"] * row["batch"] / int(row["task"])
         found.append({**row, "bits": stored / row["parameters"], "exposures": exposures})
     return found
+
+
+def best_held(runs: Iterable[Mapping[str, Any]]) -> dict[tuple[int, int], Row]:
+    """Of each (people, rank) the run that holds most: rate and scale tuned, training long."""
+    found: dict[tuple[int, int], Row] = {}
+    for run in sorted(runs, key=lambda run: float(run["facts"])):
+        found[int(run["task"]), run["rank"]] = dict(run)
+    return found
+
+
+def bits_when_full(runs: Iterable[Mapping[str, Any]], level: float = 0.9) -> float:
+    """Bits per number of adapters that are full: the mean over runs that recall less than `level`.
+
+    NaN where no adapter is full.
+    """
+    bits = [run["bits"] for run in runs if run["facts"] < validation.number("level", level, 0, 1)]
+    return float(np.mean(bits)) if bits else float("nan")
+
+
+def predicted_recall(people: int, parameters: int, bits: float) -> float:
+    """What an adapter should recall of so many people, if each of its numbers holds `bits`."""
+    validation.integer("people", people, 1)
+    validation.integer("parameters", parameters, 1)
+    return min(1.0, bits * parameters / (people * bits_per_person()))
