@@ -76,7 +76,7 @@ def questions() -> None:
     runs.run_all(identities.identity, grid.identity())
     runs.run_all(adaptation.adapt, grid.mixed())
     runs.run_all(examination.merge, grid.merged())
-    runs.run_all(adaptation.adapt, grid.around() + grid.placed() + grid.twice())
+    runs.run_all(adaptation.adapt, grid.placed() + grid.refined() + grid.around() + grid.twice())
     runs.run_all(examination.examine, grid.quantised())
     runs.run_all(adaptation.adapt, grid.capacity())
     ship.small_map()

@@ -70,11 +70,13 @@ def _swept() -> set[tuple[Any, ...]]:
 
 #: Rank 64, all new facts right, by three pairs of multiplier and rate: is it the same update?
 TRIO = ((0.25, 1e-3), (2.0, 3e-4), (16.0, 1e-4))
+#: Between two rates of the map, where nearly all new facts are just learned: rank, scale, rate.
+REFINED = ((64, 16.0, 1.7e-5), (64, 4.0, 6e-5), (16, 16.0, 6e-5))
 #: The share of the known people that is mixed in.
 REPLAYED = (0.01, 0.03, 0.1)
 #: Rank at which each placement has as many numbers as all matrices at rank 4.
 PLACED = (("query, value", 18), ("attention", 9), ("attention, mlp", 5), ("all", 4))
-PLACED_RATES = (1e-3, 3e-3, 3e-4)
+PLACED_RATES = (1e-3, 3e-3)
 PLACED_SCALE = 4.0
 #: Capacity: people, rank, scale, rate and steps, at batch 64. Where only the steps differ the
 #: plateau is seen; where only scale or rate do, they are tuned. The last size is held out.
@@ -133,13 +135,18 @@ def around() -> list[Setting]:
     ]
 
 
+def refined() -> list[Setting]:
+    """Between the rates of the map, in the worlds that report."""
+    return [adapted(seed, *each) for seed in REPORT for each in REFINED]
+
+
 def mixed() -> list[Setting]:
-    """Old data mixed in, with full fine-tuning and two ranks as chosen."""
+    """Old data mixed in, with full fine-tuning and rank 64 as chosen."""
     best = chosen()
     return [
         adapted(seed, rank, *best[rank], replayed=share)
         for seed in REPORT
-        for rank in (64, 4, None)
+        for rank in (64, None)
         for share in reversed(REPLAYED)
     ]
 
