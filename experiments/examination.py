@@ -16,11 +16,11 @@ from .adaptation import Update
 from .config import Training
 
 #: Dials on the whole update, ranks that it is cut to, and dials on what is left of a cut.
-DIALS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
-CUTS = (4, 8, 16, 32)
-BOTH = ((8, 16, 32), (0.85, 1.15))
+DIALS = (0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+CUTS = (8, 16, 32)
+BOTH = ((8, 16, 32), (1.15,))
 #: What is left of the intruders' singular values.
-INTRUDER_DIALS = (0.0, 0.5)
+INTRUDER_DIALS = (0.5,)
 
 
 def examine(
