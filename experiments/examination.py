@@ -53,7 +53,7 @@ def examine(
     full = max(map(min, (matrix.shape for matrix in change.values())))
 
     def left(cut: int | None, dial: float) -> dict[str, Any]:
-        whole = model_update.apply(weights, parts, full if cut is None else cut, dial)
+        whole = model_update.apply_update(weights, parts, full if cut is None else cut, dial)
         return {"rank": cut, "dial": dial, **_facts(whole, task, seed)}
 
     cuts = [cut for cut in CUTS if cut < (rank or full)]
@@ -66,7 +66,7 @@ def examine(
         **found,
         **_intruders(weights, change, task, seed),
         "four_bits": _four_bits(base, update, task, seed),
-        "energy": {str(cut): round(model_update.energy(parts, cut), 4) for cut in cuts},
+        "energy": {str(cut): round(model_update.captured_energy(parts, cut), 4) for cut in cuts},
     }
 
 

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import validation
 from ..validation import Array
+from .truncation import svd
 
 #: How many of the strongest directions are looked at, and the cosine below which one is new.
 TOP, LEVEL = 10, 0.5
@@ -41,7 +42,7 @@ def similarity(before: ArrayLike, after: ArrayLike) -> Array:
     second = validation.matrix("after", after)
     if first.shape != second.shape:
         raise ValueError(f"after must have before's shape {first.shape}, got {second.shape}")
-    old, new = (np.linalg.svd(matrix, full_matrices=False)[2] for matrix in (first, second))
+    old, new = svd(first).Vt, svd(second).Vt
     return np.asarray(np.abs(new @ old.T).max(axis=1))
 
 
@@ -83,5 +84,5 @@ def turned_down(
     validation.number("dial", dial, 0)
     found = intruders(before, after, level, top)
     matrix = validation.matrix("after", after)
-    left, values, right = np.linalg.svd(matrix, full_matrices=False)
+    left, values, right = svd(matrix)
     return np.asarray(matrix + (dial - 1) * (left[:, found] * values[found]) @ right[found])

@@ -17,9 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from .. import validation
 from ..lora import scaling
 from ..validation import Array
+from .matched import MATCHED
 
-#: The new facts at which known facts are compared, unless said otherwise.
-MATCHED = 0.98
 #: Settings are chosen in these worlds and reported in the others.
 CHOOSE, REPORT = (0, 1, 2), (3, 4, 5)
 

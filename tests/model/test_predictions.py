@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.model import predictions
+from helpers.model.matched import MATCHED
 from helpers.model.predictions import PREDICTIONS, Prediction
 from helpers.model.shipped import measured
 
@@ -50,7 +51,7 @@ def test_alpha_and_rate_straight_from_the_record():
     second = runs("adapt", scale=0.25, learning_rate=1e-3, **plain)
     expected = [first[w]["known"] - second[w]["known"] for w in (3, 4, 5)]
     np.testing.assert_allclose(found("alpha cannot be replaced by the learning rate"), expected)
-    assert all(run[w]["facts"] >= 0.98 for run in (first, second) for w in (3, 4, 5))
+    assert all(run[w]["facts"] >= MATCHED for run in (first, second) for w in (3, 4, 5))
 
 
 def test_known_facts_along_a_dial_straight_from_the_record():
@@ -65,7 +66,7 @@ def test_known_facts_along_a_dial_straight_from_the_record():
             dials.append((1.0, run["facts"], run["known"]))
             facts, known = (np.array([row[i] for row in dials]) for i in (1, 2))
             assert np.all(np.diff(facts) >= -0.01)
-            expected = np.interp(0.98, facts, known) if facts[-1] >= 0.98 else np.nan
+            expected = np.interp(MATCHED, facts, known) if facts[-1] >= MATCHED else np.nan
             assert got == pytest.approx(expected, abs=0.02, nan_ok=True)
 
 

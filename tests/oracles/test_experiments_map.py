@@ -182,13 +182,12 @@ def test_what_is_left_of_an_update_cut_and_turned_down(tiny, monkeypatch, rank):
     parts = model_update.decompose(small.as_numpy(update))
     for (cut, dial), row in rows.items():
         matrices = {
-            name: p.left[:, :cut] @ np.diag(dial * p.values[:cut]) @ p.right[:cut]
-            for name, p in parts.items()
+            name: p.U[:, :cut] @ np.diag(dial * p.S[:cut]) @ p.Vt[:cut] for name, p in parts.items()
         }
         whole = {n: matrix.numpy() + matrices[n] for n, matrix in base.items()}
         again = small.behaviour(whole, "25", 0)
         assert (row["facts"], row["known"]) == (again["facts"], again["known"])
-    assert found["energy"]["2"] == pytest.approx(model_update.energy(parts, 2), abs=1e-4)
+    assert found["energy"]["2"] == pytest.approx(model_update.captured_energy(parts, 2), abs=1e-4)
     counts = found["intruder_counts"]
     for name, matrix in base.items():
         after = (matrix + update[name]).numpy()
