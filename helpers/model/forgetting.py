@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import validation
-from ..lora import scaling
 from ..validation import Array
 from .matched import MATCHED
 
@@ -135,6 +134,11 @@ def front(facts: ArrayLike, known: ArrayLike) -> NDArray[np.bool_]:
     Returns
     -------
     (N,) array of truth values. Equal points do not beat each other.
+
+    Examples
+    --------
+    >>> front([1.0, 0.9, 0.9], [0.4, 0.8, 0.7]).tolist()
+    [True, True, False]
     """
     both = np.stack([np.asarray(facts, dtype=float), np.asarray(known, dtype=float)], axis=-1)
     at_least = (both[:, None] >= both[None]).all(axis=-1)
@@ -146,6 +150,11 @@ def known_at(facts: ArrayLike, known: ArrayLike, level: float = MATCHED) -> floa
     """The most known facts among points with at least `level` of the new facts.
 
     NaN where no point has so many, or a point is not measured (NaN) and no other is.
+
+    Examples
+    --------
+    >>> known_at([1.0, 0.98, 0.5], [0.4, 0.8, 0.9])
+    0.8
     """
     validation.number("level", level, 0, 1)
     enough = np.asarray(facts, dtype=float) >= level
@@ -161,6 +170,11 @@ def along(facts: ArrayLike, known: ArrayLike, level: float = MATCHED) -> float:
         In the order of the dial. Between two of its settings both are taken to be straight.
 
     NaN where the level is not reached.
+
+    Examples
+    --------
+    >>> along([0.5, 1.0], [0.9, 0.7], level=0.75)
+    0.8
     """
     x, y = np.asarray(facts, dtype=float), np.asarray(known, dtype=float)
     enough = x >= validation.number("level", level, 0, 1)
@@ -189,60 +203,13 @@ def verdict(first: ArrayLike, second: ArrayLike, least: float = 0.0) -> str:
         What a difference must exceed in each world to count.
 
     "open" where the worlds differ in sign, or a value is not there.
+
+    Examples
+    --------
+    >>> verdict([0.9, 0.8], [0.7, 0.7]), verdict([0.9, 0.6], [0.7, 0.7])
+    ('more', 'open')
     """
     apart = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
     if np.all(apart > least):
         return "more"
     return "less" if np.all(apart < -least) else "open"
-
-
-#: How alpha goes with the rank, by the name of the rule: the multiplier s at a rank.
-RULES: dict[str, Callable[[int], float]] = {
-    "alpha/r, alpha = 16": lambda rank: float(scaling.scale(16, rank, scaling.STANDARD)),
-    "alpha/sqrt(r), alpha = 16": lambda rank: float(scaling.scale(16, rank, scaling.RSLORA)),
-    "alpha/r, alpha = r": lambda rank: float(scaling.scale(rank, rank, scaling.STANDARD)),
-    "alpha/r, alpha = 2r": lambda rank: float(scaling.scale(2 * rank, rank, scaling.STANDARD)),
-    "alpha/r, alpha = 4r": lambda rank: float(scaling.scale(4 * rank, rank, scaling.STANDARD)),
-}
-
-
-def best_rates(
-    rows: Iterable[Row],
-    rule: str,
-    ranks: Sequence[int],
-    worlds: Sequence[int],
-    measure: str = "loss",
-    level: float = MATCHED,
-) -> dict[int, tuple[float, ...]]:
-    """For each rank the best learning rate under a rule, in each world.
-
-    Parameters
-    ----------
-    rows : iterable of mappings
-        With "seed", "rank", "scale", "learning_rate", "loss", "facts" and "known".
-    measure : str
-        "loss" for the lowest loss, "known" for the most known facts among the rates that
-        reach `level` of the new facts.
-
-    Returns
-    -------
-    dict from rank to one rate a world; NaN where no rate reaches the level, or none was run.
-    """
-    validation.choice("rule", rule, tuple(RULES))
-    validation.choice("measure", measure, ("loss", "known"))
-    rows, found = list(rows), {}
-    for rank in ranks:
-        scale = RULES[rule](rank)
-        mine = [r for r in rows if r["rank"] == rank and np.isclose(r["scale"], scale)]
-        found[rank] = tuple(
-            _best([row for row in mine if row["seed"] == world], measure, level) for world in worlds
-        )
-    return found
-
-
-def _best(rows: Sequence[Row], measure: str, level: float) -> float:
-    if measure == "loss":
-        ready = [(row["loss"], row["learning_rate"]) for row in rows if row["loss"] is not None]
-    else:
-        ready = [(-r["known"], r["learning_rate"]) for r in rows if r["facts"] >= level]
-    return float(min(ready)[1]) if ready else float("nan")

@@ -14,7 +14,9 @@ import numpy as np
 
 from ..validation import Array
 from . import adaptations
-from .forgetting import CHOOSE, MATCHED, REPORT, Points, along, best_rates, kept, verdict
+from .forgetting import CHOOSE, REPORT, Points, along, kept, verdict
+from .matched import MATCHED
+from .rates import best_rates
 
 RANKS = (1, 4, 16, 64)
 #: Rates are half a decade apart, so "the same" is within one step.

@@ -110,30 +110,6 @@ def test_a_verdict_needs_every_world(first, second, least, expected):
     assert forgetting.verdict(first, second, least) == expected
 
 
-def test_rules_over_the_rank():
-    at = {name: [rule(rank) for rank in (1, 4, 16, 64)] for name, rule in forgetting.RULES.items()}
-    assert at["alpha/r, alpha = 16"] == [16, 4, 1, 0.25]
-    assert at["alpha/sqrt(r), alpha = 16"] == [16, 8, 4, 2]
-    assert at["alpha/r, alpha = 2r"] == [2] * 4
-    assert at["alpha/r, alpha = 4r"] == [4] * 4
-
-
-def test_the_best_rate_is_read_from_the_runs_of_the_rule():
-    rows = [
-        row(0, 4, 4.0, 1e-4, 0.5, 1.0, 0.9), row(0, 4, 4.0, 1e-3, 0.99, 0.6, 0.2),
-        row(0, 4, 4.0, 3e-3, 1.0, 0.3, 0.1), row(0, 4, 4.0, 1e-2, 0.0, 0.0, None),
-        row(0, 4, 8.0, 1e-3, 1.0, 0.9, 0.0), row(1, 4, 4.0, 1e-4, 0.5, 1.0, 0.9),
-    ]  # fmt: skip
-    rule = "alpha/r, alpha = 16"
-    assert forgetting.best_rates(rows, rule, (4,), (0,))[4] == (3e-3,)
-    by_known = forgetting.best_rates(rows, rule, (4, 16), (0, 1), "known")
-    assert by_known[4][0] == 1e-3
-    assert np.isnan(by_known[4][1])
-    assert np.isnan(by_known[16]).all()
-    with pytest.raises(ValueError, match="rule must be one of"):
-        forgetting.best_rates(rows, "alpha", (4,), (0,))
-
-
 def test_along_a_dial_known_facts_are_read_between_two_settings():
     facts, known = [0.0, 0.5, 0.9, 1.0], [1.0, 0.8, 0.6, 0.2]
     assert forgetting.along(facts, known, 0.9) == 0.6

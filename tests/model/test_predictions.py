@@ -19,7 +19,15 @@ def test_there_are_ten_and_more_each_with_its_source():
 def test_every_prediction_was_tested_in_every_world_it_names(prediction):
     margin = prediction.margin()
     assert margin.shape == (len(prediction.worlds),)
-    assert np.isfinite(margin).all()
+    # A claim whose runs are still missing is open, and none is tested in some worlds only.
+    tested = np.isfinite(margin)
+    assert tested.all() or not (tested.any() or prediction.verdict() != "open")
+
+
+def test_ten_claims_and_more_have_a_verdict():
+    verdicts = [each.verdict() for each in PREDICTIONS]
+    assert sum(verdict != "open" for verdict in verdicts) >= 10
+    assert {"holds", "fails"} <= set(verdicts)
 
 
 @pytest.mark.parametrize(

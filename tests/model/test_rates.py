@@ -1,0 +1,37 @@
+"""The best learning rate at each rank under a rule."""
+
+import numpy as np
+import pytest
+
+from helpers.model import rates
+
+
+def row(seed, rank, scale, rate, facts, known, loss=0.1):
+    return {
+        "seed": seed, "rank": rank, "scale": scale, "learning_rate": rate,
+        "facts": facts, "known": known, "loss": loss,
+    }  # fmt: skip
+
+
+def test_rules_over_the_rank():
+    at = {name: [rule(rank) for rank in (1, 4, 16, 64)] for name, rule in rates.RULES.items()}
+    assert at["alpha/r, alpha = 16"] == [16, 4, 1, 0.25]
+    assert at["alpha/sqrt(r), alpha = 16"] == [16, 8, 4, 2]
+    assert at["alpha/r, alpha = 2r"] == [2] * 4
+    assert at["alpha/r, alpha = 4r"] == [4] * 4
+
+
+def test_the_best_rate_is_read_from_the_runs_of_the_rule():
+    rows = [
+        row(0, 4, 4.0, 1e-4, 0.5, 1.0, 0.9), row(0, 4, 4.0, 1e-3, 0.99, 0.6, 0.2),
+        row(0, 4, 4.0, 3e-3, 1.0, 0.3, 0.1), row(0, 4, 4.0, 1e-2, 0.0, 0.0, None),
+        row(0, 4, 8.0, 1e-3, 1.0, 0.9, 0.0), row(1, 4, 4.0, 1e-4, 0.5, 1.0, 0.9),
+    ]  # fmt: skip
+    rule = "alpha/r, alpha = 16"
+    assert rates.best_rates(rows, rule, (4,), (0,))[4] == (3e-3,)
+    by_known = rates.best_rates(rows, rule, (4, 16), (0, 1), "known")
+    assert by_known[4][0] == 1e-3
+    assert np.isnan(by_known[4][1])
+    assert np.isnan(by_known[16]).all()
+    with pytest.raises(ValueError, match="rule must be one of"):
+        rates.best_rates(rows, "alpha", (4,), (0,))
