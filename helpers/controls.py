@@ -235,7 +235,7 @@ const name = () => {
   for (const button of box.querySelectorAll('.widget-toggle-buttons button'))
     set(button, {'aria-pressed': button.classList.contains('mod-active')});
   const words = box.querySelector(':scope > .rank-lab-words');
-  set(box.querySelector('img'), {alt: words?.textContent.trim() ?? ''});
+  set(box.querySelector('img:not(.described)'), {alt: words?.textContent.trim() ?? ''});
   set(words?.querySelector('.widget-html-content'), {role: 'status'});
 };
 new MutationObserver(name).observe(box, {childList: true, subtree: true, characterData: true});

@@ -58,8 +58,9 @@ def _as_html(result: Any) -> str:
         return result._repr_html_()
     width = round(result.size[0] * result.DPI)
     return (
-        f'<img src="data:image/png;base64,{_image(result)}" alt="{html.escape(result.description)}"'
-        f' style="width: {width}px; max-width: 100%">{caption(result.description)}'
+        f'<img class="described" src="data:image/png;base64,{_image(result)}" '
+        f'alt="{html.escape(result.description)}" '
+        f'style="width: {width}px; max-width: 100%">{caption(result.description)}'
     )
 
 
