@@ -110,3 +110,17 @@ def test_a_tensor_larger_than_the_free_memory_is_refused_unread(tmp_path, monkey
 def test_free_memory_is_that_of_this_machine():
     free = reading.free_memory()
     assert free is None or 10**6 < free < 10**15
+
+
+def test_parts_of_one_tensor_at_a_time_are_kept(tmp_path):
+    """A stack of experts is read once, and not kept when the next comes."""
+    path = tmp_path / "made.safetensors"
+    arrays = {name: draw(i, 4, 6) for i, name in enumerate("abc")}
+    path.write_bytes(file_bytes({name: (array, "F64") for name, array in arrays.items()}))
+    opened = tensorfile.open_file(path)
+    for name, array in arrays.items():
+        for i in (0, 1):
+            part = (slice(None), slice(i, None, 2))
+            np.testing.assert_array_equal(opened.read_part(name, part), array[part])
+            np.testing.assert_array_equal(opened.read_part(name, (i,)), array[i])
+        assert list(opened._kept) == [name]
