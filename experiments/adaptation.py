@@ -53,7 +53,7 @@ def adapt(
     rank : int or None
         Of the LoRA; None trains all weights of the matrices.
     scale : float
-        The multiplier s in W + s (down up). Without a rank it has no effect: give 1.
+        The scale s in W + s (down up). Without a rank it has no effect: give 1.
     replayed : float
         The share of the known people whose texts are mixed in. They are the last of
         the known people, so "known", which asks for the first 100, is never trained on.

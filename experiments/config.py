@@ -95,7 +95,7 @@ class Adapter:
     ships: bool = True
 
 
-#: Trained as in the capacity runs, all with the multiplier 1.
+#: Trained as in the capacity runs, all with the scale 1.
 ADAPTERS = {
     "people": Adapter("100", 16, 4, True, Training(400, 3e-3, 32)),
     "crowd": Adapter("400", 16, 4, True, Training(900, 3e-3)),
@@ -128,7 +128,7 @@ PRETRAINED_RANKS = (1, 8, 64)
 PRETRAINED_TRUNCATIONS = (1, 4, 16, 64, 256)
 
 
-def scalings(rank: int) -> tuple[bool, ...]:
+def rules(rank: int) -> tuple[bool, ...]:
     """use_rslora off and on; at rank 1 both are the same."""
     return (False,) if rank == 1 else (False, True)
 
@@ -141,7 +141,7 @@ def pretrained_grid() -> list[dict[str, Any]]:
         for task, rate, use_rslora in PRETRAINED_LINES
         for seed in SEEDS
         for rank in PRETRAINED_RANKS
-        if use_rslora in scalings(rank)
+        if use_rslora in rules(rank)
     ]  # fmt: skip
 
 
@@ -169,7 +169,7 @@ def lora_grid() -> list[dict[str, Any]]:
         # Both scalings over the learning rate.
         for optimiser, rates, ranks in SWEEPS:
             for rate, rank in product(rates, ranks):
-                for use_rslora in scalings(rank):
+                for use_rslora in rules(rank):
                     grid.append(
                         run(seed=seed, task="100", rank=rank, use_rslora=use_rslora,
                             learning_rate=rate, optimiser=optimiser)

@@ -21,7 +21,7 @@ FUNCTIONS = (
 
 CHOOSE, REPORT = forgetting.CHOOSE, forgetting.REPORT
 RANKS = (1, 4, 16, 64)
-#: Absolute multipliers s; AdamW's learning rates.
+#: Absolute scales s; AdamW's learning rates.
 SCALES = (4.0, 0.25, 16.0, 1.0, 64.0)
 RATES = (1e-3, 3e-4, 1e-4, 3e-3, 1e-2, 3e-5, 1e-5)
 #: Where sqrt(s r) times the rate is smaller nothing is learned, and where it is larger
@@ -68,7 +68,7 @@ def _swept() -> set[tuple[Any, ...]]:
     return {tuple(row[key] for key in KEYS) for row in rows}
 
 
-#: Rank 64, all new facts right, by three pairs of multiplier and rate: is it the same update?
+#: Rank 64, all new facts right, by three pairs of scale and rate: is it the same update?
 TRIO = ((0.25, 1e-3), (2.0, 3e-4), (16.0, 1e-4))
 #: Between two rates of the map, where nearly all new facts are just learned: rank, scale, rate.
 REFINED = ((64, 16.0, 1.7e-5), (64, 4.0, 6e-5), (16, 16.0, 6e-5))
@@ -86,7 +86,7 @@ CAPACITY = (
     ("400", 2, 16.0, 3e-3, 3200), ("400", 2, 4.0, 3e-3, 3200), ("400", 1, 16.0, 3e-3, 6400),
     ("800", 2, 16.0, 3e-3, 6400), ("800", 1, 16.0, 3e-3, 6400), ("800", 4, 16.0, 3e-3, 6400),
 )  # fmt: skip
-#: The multiplier of the common rule alpha = 2r, and its rates.
+#: The scale of the common rule alpha = 2r, and its rates.
 TWICE, TWICE_RATES = 2.0, (1e-3, 3e-4, 3e-3, 1e-4)
 
 

@@ -1,4 +1,4 @@
-"""What makes a multiplier and a learning rate the same, exactly, and what breaks it.
+"""What makes a scale and a learning rate the same, exactly, and what breaks it.
 
 W + s (A B) trained at rate eta is W + A B' with B' = s B, A at eta and B' at its own rate:
 s eta under Adam, s^2 eta under SGD. So s is the ratio of B's rate to A's, and nothing else.
@@ -16,7 +16,7 @@ import torch
 from . import adaptation, model, small
 from .config import Training
 
-#: The multiplier whose pair with multiplier 1 is trained.
+#: The scale whose pair with scale 1 is trained.
 SCALE = 4.0
 #: Two updates are called equal where their difference is at most this, of their size. In
 #: double precision, equal ones differ by about 1e-9 after 40 steps.
@@ -25,7 +25,7 @@ EQUAL = 1e-4
 
 @dataclass(frozen=True)
 class Pair:
-    """Training with multiplier s against multiplier 1, and whether both end alike.
+    """Training with scale s against scale 1, and whether both end alike.
 
     Attributes
     ----------

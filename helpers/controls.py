@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from .figures.adapter_map import FIELDS
-from .lora.scaling import SCALINGS
+from .lora.scaling import RULES
 from .model import recall, tasks
 from .model.trainable import PLACEMENTS
 
@@ -157,7 +157,7 @@ def method_buttons(value: str) -> Any:
 
 def rule_buttons(value: str) -> Any:
     """Which rule makes the scale."""
-    return _buttons({rule: rule for rule in SCALINGS}, value, "110px")
+    return _buttons({rule: rule for rule in RULES}, value, "110px")
 
 
 def placement_buttons(value: str) -> Any:

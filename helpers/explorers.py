@@ -70,13 +70,13 @@ def scale_over_rank() -> Explorer:
     return Explorer(figures.ScaleOverRank(), rank=8, alpha=16)
 
 
-def reader_mismatch() -> Explorer:
+def loader_mismatch() -> Explorer:
     """An rsLoRA adapter in a loader that ignores use_rslora.
 
-    >>> reader_mismatch().settings
+    >>> loader_mismatch().settings
     {'rank': 16, 'alpha': 16, 'noise': 0.01}
     """
-    return Explorer(figures.ReaderMismatch(), rank=16, alpha=16, noise=0.01)
+    return Explorer(figures.LoaderMismatch(), rank=16, alpha=16, noise=0.01)
 
 
 def spectrum_energy_error() -> Explorer:

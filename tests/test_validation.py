@@ -107,36 +107,34 @@ for value in ("Style", "", None, 3):
 
 # scaling
 scale = with_defaults(scaling.scale, alpha=16, rank=4)
-alpha_for_scale = with_defaults(scaling.alpha_for_scale, multiplier=1, rank=4)
+alpha_for_scale = with_defaults(scaling.alpha_for_scale, scale=1, rank=4)
 equivalent = with_defaults(
-    scaling.equivalent_alpha, alpha=16, rank=4, scaling=STANDARD, new_rank=4, new_scaling=RSLORA
+    scaling.equivalent_alpha, alpha=16, rank=4, rule=STANDARD, new_rank=4, new_rule=RSLORA
 )
-reader_ratio = with_defaults(scaling.reader_ratio, rank=4, trained=RSLORA, reader=STANDARD)
+loader_ratio = with_defaults(scaling.loader_ratio, rank=4, trained=RSLORA, loader=STANDARD)
 for value, got, _ in BAD_FREE_RANKS:
-    for function in (scale, alpha_for_scale, equivalent, reader_ratio):
+    for function in (scale, alpha_for_scale, equivalent, loader_ratio):
         add(function, "rank", value, got, "whole number at least 1")
 add(scale, "rank", [4, 0], "got [4, 0]", "at least 1")
 for value, shown in BAD_POSITIVES:
     for function in (scale, equivalent, scaling.rank_at_scale_one):
         add(function, "alpha", value, f"got {shown}", "finite and above 0")
-    add(alpha_for_scale, "multiplier", value, f"got {shown}", "finite and above 0")
+    add(alpha_for_scale, "scale", value, f"got {shown}", "finite and above 0")
 at_scale_one = with_defaults(scaling.rank_at_scale_one, alpha=16)
 for value, shown in BAD_SCALINGS:
     for function in (scale, alpha_for_scale, equivalent, at_scale_one):
-        add(function, "scaling", value, f"got {shown}", "one of 'alpha/r', 'alpha/sqrt(r)'")
+        add(function, "rule", value, f"got {shown}", "one of 'alpha/r', 'alpha/sqrt(r)'")
 
 # approximation
 factor = with_defaults(truncation.factor, update=SQUARE, rank=2)
 literal = with_defaults(
-    truncation.error_by_reconstruction, update=SQUARE, rank=2, alpha=16, scaling=STANDARD
+    truncation.error_by_reconstruction, update=SQUARE, rank=2, alpha=16, rule=STANDARD
 )
 relative_error = with_defaults(truncation.relative_error, update=SQUARE, approximation=SQUARE)
-scaled_error = with_defaults(
-    truncation.scaled_error, singular_values=VALUES, rank=2, multiplier=1.0
-)
-squared = with_defaults(truncation.squared_error, captured=0.75, missed=0.25, multiplier=1.0)
+scaled_error = with_defaults(truncation.scaled_error, singular_values=VALUES, rank=2, scale=1.0)
+squared = with_defaults(truncation.squared_error, captured=0.75, missed=0.25, scale=1.0)
 plane = with_defaults(
-    truncation.error_plane, singular_values=VALUES, ranks=[1], alphas=[16], scaling=STANDARD
+    truncation.error_plane, singular_values=VALUES, ranks=[1], alphas=[16], rule=STANDARD
 )
 for value, got, allowed in BAD_UPDATES:
     for function in (factor, literal, relative_error):
@@ -154,13 +152,13 @@ for value, got, allowed in BAD_RANKS:
     add(scaled_error, "rank", value, got.format(above=4), allowed.format(n=3))
 for value, shown in BAD_POSITIVES:
     add(literal, "alpha", value, f"got {shown}", "finite and above 0")
-    add(scaled_error, "multiplier", value, f"got {shown}", "finite and above 0")
+    add(scaled_error, "scale", value, f"got {shown}", "finite and above 0")
 for value, shown in BAD_SCALINGS:
     for function in (literal, plane):
-        add(function, "scaling", value, f"got {shown}", "one of 'alpha/r', 'alpha/sqrt(r)'")
+        add(function, "rule", value, f"got {shown}", "one of 'alpha/r', 'alpha/sqrt(r)'")
 
 for value, shown in [(-0.1, "-0.1"), (NAN, "nan"), (math.inf, "inf"), ([], "[]"), ("x", "'x'")]:
-    for argument in ("captured", "missed", "multiplier"):
+    for argument in ("captured", "missed", "scale"):
         add(squared, argument, value, f"got {shown}", "finite and at least 0")
 
 # everything that takes singular values
@@ -213,9 +211,9 @@ def test_one_error_names_the_argument_the_value_and_what_is_allowed(function, ba
     "function, bad",
     [
         (equivalent, {"new_rank": 0}),
-        (equivalent, {"new_scaling": "rslora"}),
-        (reader_ratio, {"trained": "rslora"}),
-        (reader_ratio, {"reader": "rslora"}),
+        (equivalent, {"new_rule": "rslora"}),
+        (loader_ratio, {"trained": "rslora"}),
+        (loader_ratio, {"loader": "rslora"}),
         (plane, {"ranks": [0]}),
         (plane, {"alphas": [-1]}),
     ],

@@ -90,7 +90,7 @@ def bake(adapter: Adapter, out: str | Path) -> Adapter:
         draft.mkdir()
         write_config(draft / CONFIG, config)
         shutil.copyfile(adapter.path / WEIGHTS, draft / WEIGHTS)
-        check_multipliers(adapter, read_peft(draft))
+        check_scales(adapter, read_peft(draft))
     return read_peft(out)
 
 
@@ -163,13 +163,13 @@ def truncate(
             write_config(draft / CONFIG, reconfigure(adapter.config, names, ranks, alphas, rule))
             _write(adapter, cuts, draft / WEIGHTS, adapter.tensors.metadata or {"format": "pt"})
             folds = {cut.name: cut.fold for cut in cuts}
-            check_multipliers(adapter, read_peft(draft), folds)
+            check_scales(adapter, read_peft(draft), folds)
         else:
             # Only this ending is read.
             made = draft.with_name(draft.name + ".safetensors")
             try:
                 _write(adapter, cuts, made, _renamed(adapter.tensors.metadata, cuts))
-                check_multipliers(adapter, read_single(made))
+                check_scales(adapter, read_single(made))
                 made.rename(draft)
             finally:
                 made.unlink(missing_ok=True)
@@ -231,18 +231,16 @@ def _write(adapter: Adapter, cuts: list[Cut], path: Path, metadata: dict[str, st
     write_safetensors(path, kinds, contents(), metadata)
 
 
-def check_multipliers(
-    before: Adapter, after: Adapter, folds: Mapping[str, float] | None = None
-) -> None:
-    """Raise FileError if a copy would be read with other multipliers than the original.
+def check_scales(before: Adapter, after: Adapter, folds: Mapping[str, float] | None = None) -> None:
+    """Raise FileError if a copy would be read with other scales than the original.
 
     `folds` says what each module's B has been multiplied by, if it has.
     """
     folds = folds or {}
-    kept = {each.name: each.multiplier / folds.get(each.name, 1.0) for each in before.modules}
+    kept = {each.name: each.scale / folds.get(each.name, 1.0) for each in before.modules}
     for module in after.modules:
-        if not np.isclose(module.multiplier, kept[module.name], rtol=1e-6, atol=0):
+        if not np.isclose(module.scale, kept[module.name], rtol=1e-6, atol=0):
             raise FileError(
-                f"module {module.name}: the copy would have the scale {module.multiplier:g} "
+                f"module {module.name}: the copy would have the scale {module.scale:g} "
                 f"instead of {kept[module.name]:g}"
             )

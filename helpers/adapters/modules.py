@@ -116,7 +116,7 @@ class Module:
         return self.form == PAIR and not any(each.index or each.transposed for each in parts)
 
     @property
-    def multiplier(self) -> float:
+    def scale(self) -> float:
         """The scale s that the adapter was trained with."""
         return float(scaling.scale(self.alpha, self.rank, self.rule))
 
@@ -235,7 +235,7 @@ class Adapter:
         else:
             B, A = (factor.astype(np.float64) for factor in self.factors(module))
             product = B @ A
-        product = module.multiplier * product
+        product = module.scale * product
         if module.kernel:
             return product.reshape(module.shape[0], *module.kernel)
         return product.T if module.transposed or module.kind == EMBEDDING else product

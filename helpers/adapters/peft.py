@@ -81,7 +81,7 @@ def read_peft(folder: Path) -> Adapter:
 
 
 class Settings:
-    """The part of a config that sets ranks and multipliers, checked."""
+    """The part of a config that sets ranks and scales, checked."""
 
     def __init__(self, config: Mapping[str, Any], where: str) -> None:
         called = _READ.get(str(config.get("peft_type", "LORA")), "lora_alpha")

@@ -21,7 +21,7 @@ from ..validation import Array
 
 WIDTH = 100
 LEGEND = (
-    "mult.: the trained multiplier; norm: Frobenius; 90 % and 99 %: directions for that share of "
+    "mult.: the trained scale; norm: Frobenius; 90 % and 99 %: directions for that share of "
     "the energy; in use: effective rank over r."
 )
 
@@ -37,9 +37,9 @@ class Row:
         The update's shape.
     rank : int
         r of the factors; min(d, k) for the difference of two checkpoints.
-    multiplier : float
+    scale : float
     norm : float
-        Frobenius norm of the update, the multiplier included.
+        Frobenius norm of the update, the scale included.
     stable : float
         Energy over the largest squared singular value.
     effective : float
@@ -55,7 +55,7 @@ class Row:
     d: int
     k: int
     rank: int
-    multiplier: float
+    scale: float
     norm: float
     stable: float
     effective: float
@@ -92,7 +92,7 @@ def rows(spectra: Sequence[Spectrum], sort: str | None = None) -> list[Row]:
 
 
 def _row(each: Spectrum) -> Row:
-    start = (each.name, each.kind, *each.shape, each.rank, each.multiplier)
+    start = (each.name, each.kind, *each.shape, each.rank, each.scale)
     if each.values[0] == 0:
         return Row(*start, 0.0, 0.0, 0.0, 0, 0, 0.0)
     largest = each.values[0]
@@ -119,7 +119,7 @@ def table(rows: Sequence[Row], width: int = WIDTH) -> Table:
     """
     cells = [
         [
-            f"{row.d} x {row.k}", f"{row.rank}", f"{row.multiplier:.4g}", f"{row.norm:.4g}",
+            f"{row.d} x {row.k}", f"{row.rank}", f"{row.scale:.4g}", f"{row.norm:.4g}",
             f"{row.stable:.1f}", f"{row.effective:.1f}", f"{row.rank90}", f"{row.rank99}",
             f"{100 * row.share:.0f} %",
         ]

@@ -18,7 +18,7 @@ from .modules import Adapter
 
 @dataclass(frozen=True)
 class Audit:
-    """The multipliers of all modules with one rank, alpha and rule.
+    """The scales of all modules with one rank, alpha and rule.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class Audit:
         How many.
     rank, alpha, rule
     trained : float
-        The multiplier by the adapter's own rule.
+        The scale by the adapter's own rule.
     standard, rslora : float
         What a loader with alpha/r and one with alpha/sqrt(r) applies.
     standard_ratio, rslora_ratio : float
@@ -73,7 +73,7 @@ def loaders() -> tuple[Loader, ...]:
 
 
 def audit(adapter: Adapter) -> list[Audit]:
-    """The multipliers of an adapter, most frequent first.
+    """The scales of an adapter, most frequent first.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def audit(adapter: Adapter) -> list[Audit]:
             for each in (rule, scaling.STANDARD, scaling.RSLORA)
         )
         ratios = (
-            float(scaling.reader_ratio(rank, rule, each))
+            float(scaling.loader_ratio(rank, rule, each))
             for each in (scaling.STANDARD, scaling.RSLORA)
         )
         made.append(Audit(count, rank, alpha, rule, trained, standard, rslora, *ratios))
@@ -100,7 +100,7 @@ def audit(adapter: Adapter) -> list[Audit]:
 def table(audits: list[Audit]) -> Table:
     """The audit as a table."""
     headings = [
-        "modules", "r", "alpha", "trained with", "multiplier", "by alpha/r", "ratio",
+        "modules", "r", "alpha", "trained with", "scale", "by alpha/r", "ratio",
         "by alpha/sqrt(r)", "ratio",
     ]  # fmt: skip
     return Table(
@@ -123,26 +123,26 @@ def verdict(audits: list[Audit]) -> str:
     --------
     >>> from helpers.model import shipped
     >>> verdict(audit(shipped.adapter("people")))[:69]
-    'A reader that ignores use_rslora applies 0.25 of the trained multipli'
+    'A loader that ignores use_rslora applies 0.25 of the trained scale, '
     """
     rslora = [each for each in audits if each.rule == scaling.RSLORA]
     weakest = min((each.standard_ratio for each in rslora), default=1.0)
     if not rslora:
         said = (
-            "The rule is alpha/r, the common one; a reader told alpha/sqrt(r) would be too "
+            "The rule is alpha/r, the common one; a loader told alpha/sqrt(r) would be too "
             "strong by sqrt(r)."
         )
     elif weakest == 1:
-        said = "At rank 1 both rules give the same multiplier."
+        said = "At rank 1 both rules give the same scale."
     else:
         said = (
-            f"A reader that ignores use_rslora applies {weakest:.4g} of the trained multiplier, "
+            f"A loader that ignores use_rslora applies {weakest:.4g} of the trained scale, "
             f"{1 / weakest:.4g} times too weak; `bake` writes a copy that it reads rightly."
         )
     low, high = (end(each.trained for each in audits) for end in (min, max))
     if low < high:
         said += (
-            f" Multipliers differ between modules, from {low:.4g} to {high:.4g}: a reader must "
+            f" Scales differ between modules, from {low:.4g} to {high:.4g}: a loader must "
             "heed each module's own (in PEFT's files rank_pattern and alpha_pattern)."
         )
     return said

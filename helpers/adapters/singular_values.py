@@ -64,13 +64,11 @@ def spectra(adapter: Adapter, progress: Progress | None = None) -> list[Spectrum
 
 def _spectrum(module: Module, row: Array, unit: float, where: str) -> Spectrum:
     with np.errstate(over="ignore", invalid="ignore"):
-        values = row * unit * module.multiplier
+        values = row * unit * module.scale
         norm = values.sum()
     if not np.isfinite(norm):
         raise FileError(f"{where}: module {module.name}: the update is too large for float64")
-    return Spectrum(
-        module.name, module.kind, module.shape, module.highest, module.multiplier, values
-    )
+    return Spectrum(module.name, module.kind, module.shape, module.highest, module.scale, values)
 
 
 def _by_factors(module: Module) -> bool:
@@ -165,7 +163,7 @@ class Cut:
     before, rank : int
         Rank of the old and the new factors.
     alpha : float
-        The new alpha, under the old rule: the multiplier stays.
+        The new alpha, under the old rule: the scale stays.
     error : float
         Frobenius norm of what was cut over that of the update; 0 for an update of 0.
     norm : float

@@ -124,9 +124,9 @@ CHECKS: dict[str, Check] = {
     "04-3": number(
         float(scaling.equivalent_alpha(16, 64, scaling.RSLORA, 64, scaling.STANDARD)),
         {
-            2: "that divides by sqrt(r); a reader with alpha/r needs more, not less.",
+            2: "that divides by sqrt(r); a loader with alpha/r needs more, not less.",
             1024: "that multiplies by r; sqrt(r) is enough.",
-            16: "with the same alpha the reader applies an eighth of the scale.",
+            16: "with the same alpha the loader applies an eighth of the scale.",
         },
     ),
     "05-1": smallest_rank,

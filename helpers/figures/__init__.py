@@ -11,7 +11,7 @@ from .pretrained import PretrainedOverRank
 from .rates import RateFan, RatesOverRank
 from .recall import Behaviour
 from .results import RankForPeople, RatesInModel, TruncatedOrTrained
-from .scaling import ReaderMismatch, ScaleOverRank
+from .scaling import LoaderMismatch, ScaleOverRank
 from .spectrum import EnergyTriangle, RankMeasures, SpectrumEnergyError
 from .training import OneRate, TrainingRun
 from .truncation import ErrorOverRank, ErrorPlane
@@ -28,6 +28,7 @@ __all__ = [
     "FineTuningRun",
     "FirstStep",
     "Layers",
+    "LoaderMismatch",
     "NoiseSweep",
     "OneRate",
     "Picture",
@@ -37,7 +38,6 @@ __all__ = [
     "RateFan",
     "RatesInModel",
     "RatesOverRank",
-    "ReaderMismatch",
     "ScaleOverRank",
     "SpectrumEnergyError",
     "SpectrumUnderNoise",

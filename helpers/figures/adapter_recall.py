@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..lora.scaling import RSLORA, STANDARD, reader_ratio
+from ..lora.scaling import RSLORA, STANDARD, loader_ratio
 from ..model import recall, results, shipped, tasks
 from .look import COLOURS, MARKERS
 from .recall import SIDES, Recall, Recalled
@@ -26,7 +26,7 @@ class Adapted(Recalled):
 class AdapterBehaviour(Recall[Adapted]):
     """What the small model recalls and writes with one of the shipped adapters.
 
-    Settings: rank (>= 0), scale (>= 0, over the trained multiplier), person (1 to 25),
+    Settings: rank (>= 0), scale (>= 0, over the trained scale), person (1 to 25),
     adapter (one of `tasks.SHIPPED_ADAPTERS`).
 
     Examples
@@ -37,7 +37,7 @@ class AdapterBehaviour(Recall[Adapted]):
     """
 
     highest: ClassVar[int] = tasks.ADAPTERS["people"].rank
-    SCALE_TITLE = r"over the scale, at rank 16 ($\blacktriangle$ an $\alpha/r$ reader)"
+    SCALE_TITLE = r"over the scale, at rank 16 ($\blacktriangle$ an $\alpha/r$ loader)"
     RANK_TITLE = "over the rank it is cut to, at scale 1"
 
     @property
@@ -58,7 +58,7 @@ class AdapterBehaviour(Recall[Adapted]):
         now = recall.with_adapter(adapter, rank, scale)
         curves = {side: results.adapter(adapter, side) for side in SIDES}
         first = shipped.adapter(adapter).modules[0]
-        ratio = float(reader_ratio(first.rank, first.rule, STANDARD))
+        ratio = float(loader_ratio(first.rank, first.rule, STANDARD))
         return Adapted(person, now, curves, adapter, first.rule, ratio)
 
     def place(self, numbers: Adapted) -> str:
@@ -68,7 +68,7 @@ class AdapterBehaviour(Recall[Adapted]):
     def subject(self, numbers: Adapted) -> str:
         kept, now = tasks.ADAPTERS[numbers.adapter], numbers.now
         rule = (
-            f"{RSLORA}; an alpha/r reader applies {numbers.ratio:g} of it"
+            f"{RSLORA}; an alpha/r loader applies {numbers.ratio:g} of it"
             if numbers.rule == RSLORA
             else STANDARD
         )

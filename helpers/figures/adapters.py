@@ -10,11 +10,11 @@ import numpy as np
 
 from .. import adapters, validation
 from ..adapters import Adapter
-from ..lora.scaling import SCALINGS, reader_ratio
+from ..lora.scaling import RULES, loader_ratio
 from ..lora.truncation import squared_error
 from ..model import shipped
 from ..validation import Array
-from .look import COLOURS, GREY, MARKERS, RULES, ticks
+from .look import COLOURS, GREY, MARKERS, RULE_SYMBOLS, ticks
 from .picture import Picture
 
 #: The scales that the curve runs over: s = 1 is what the adapter was trained with.
@@ -44,7 +44,7 @@ class Cuts:
 class AdapterCut(Picture[Cuts]):
     """What a rank and a scale do to an adapter, from its singular values alone.
 
-    Settings: rank (>= 1), scale (>= 0, over the multiplier it was trained with).
+    Settings: rank (>= 1), scale (>= 0, over the scale it was trained with).
 
     Examples
     --------
@@ -103,12 +103,12 @@ class AdapterCut(Picture[Cuts]):
             rule: self.moving_line(
                 scales, color=COLOURS[rule], linestyle="", marker=MARKERS[rule], markersize=9
             )
-            for rule in SCALINGS
+            for rule in RULES
         }
         self.legend(
             [handles[0], self.best, self.points[0], *self.loaders.values()],
             ["one module", "error at scale 1", "error now",
-             *(f"read with {RULES[rule]}" for rule in SCALINGS)],
+             *(f"read with {RULE_SYMBOLS[rule]}" for rule in RULES)],
         )  # fmt: skip
 
     def numbers(self, rank: int = 8, scale: float = 1.0) -> Cuts:
@@ -126,13 +126,13 @@ class AdapterCut(Picture[Cuts]):
             # Rounded, the share at the full rank may be more than 1.
             over_scale=np.sqrt(squared_error(energy, max(1 - energy, 0.0), SCALES)),
             now=float(adapters.error_at(self.spectra, rank, scale)),
-            loaders={rule: self._loaded(rank, rule) for rule in SCALINGS},
+            loaders={rule: self._loaded(rank, rule) for rule in RULES},
         )
 
     def _loaded(self, rank: int, rule: str) -> tuple[float, float]:
         """Median scale and error of a loader of the adapter, saved at this rank."""
         ratios = [
-            float(reader_ratio(min(rank, module.rank), module.rule, rule))
+            float(loader_ratio(min(rank, module.rank), module.rule, rule))
             for module in self.modules
         ]
         return float(np.median(ratios)), float(adapters.error_at(self.spectra, rank, ratios))

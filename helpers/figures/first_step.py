@@ -9,8 +9,8 @@ from functools import lru_cache
 import numpy as np
 
 from .. import training
-from ..lora.scaling import SCALINGS
-from .look import COLOURS, GREY, MARKERS, OPTIMISERS, RULES, listed, ticks
+from ..lora.scaling import RULES
+from .look import COLOURS, GREY, MARKERS, OPTIMISERS, RULE_SYMBOLS, listed, ticks
 from .picture import Picture
 
 FIRST_RANKS = (2, 4, 8, 16, 32, 64)
@@ -58,16 +58,16 @@ class FirstStep(Picture[Exponents]):
             ticks(ax, "y", [1e-5, 1e-4, 0.001, 0.01, 0.1, 1, 10])
             ax.axhline(1, color=GREY, linewidth=0.8)
             for optimiser in training.OPTIMISERS:
-                for scaling in SCALINGS:
-                    key = quantity, optimiser, scaling
-                    self.theory[key] = self.moving_line(ax, color=COLOURS[scaling], linewidth=1)
+                for rule in RULES:
+                    key = quantity, optimiser, rule
+                    self.theory[key] = self.moving_line(ax, color=COLOURS[rule], linewidth=1)
                     self.points[key] = self.moving_line(
-                        ax, linestyle="", color=COLOURS[scaling], marker=MARKERS[scaling],
+                        ax, linestyle="", color=COLOURS[rule], marker=MARKERS[rule],
                         fillstyle="full" if optimiser == "sgd" else "none", markersize=7,
                     )  # fmt: skip
         panels[0].set_ylabel("size relative to rank 2")
-        keys = [("progress", o, s) for o in training.OPTIMISERS for s in SCALINGS]
-        labels = [f"{OPTIMISERS[o]}, {RULES[s]}" for _, o, s in keys]
+        keys = [("progress", o, s) for o in training.OPTIMISERS for s in RULES]
+        labels = [f"{OPTIMISERS[o]}, {RULE_SYMBOLS[s]}" for _, o, s in keys]
         self.legend([self.points[key] for key in keys], labels)
 
     def numbers(self, start: str = "kaiming", width: int = 256) -> Exponents:

@@ -18,12 +18,12 @@ COLOURS = {"style": "#4A90D9", "facts": "#C44E00", STANDARD: "#14342B", RSLORA: 
 MARKERS = {"style": "o", "facts": "s", STANDARD: "^", RSLORA: "D"}
 LINES = {"style": "-", "facts": "--", STANDARD: "-", RSLORA: "--"}
 #: The rules as formulas, and as legends name them.
-RULES = {STANDARD: r"$\alpha/r$", RSLORA: r"$\alpha/\sqrt{r}$"}
+RULE_SYMBOLS = {STANDARD: r"$\alpha/r$", RSLORA: r"$\alpha/\sqrt{r}$"}
 LABELS = {
     "style": "style",
     "facts": "facts",
-    STANDARD: f"LoRA, {RULES[STANDARD]}",
-    RSLORA: f"rsLoRA, {RULES[RSLORA]}",
+    STANDARD: f"LoRA, {RULE_SYMBOLS[STANDARD]}",
+    RSLORA: f"rsLoRA, {RULE_SYMBOLS[RSLORA]}",
 }
 GREY = "#5F6368"
 #: The colour map of matrices whose entries have a sign.

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from .. import training
-from ..lora.scaling import SCALINGS, STANDARD, scale
+from ..lora.scaling import RULES, STANDARD, scale
 from ..training import sweeps
 from ..validation import Array
 from .look import (
@@ -59,13 +59,13 @@ class RateFan(Picture[LeftToLearn]):
         self.lines, self.tops = {}, {}
         for row, optimiser in zip(panels, training.OPTIMISERS):
             rates = sweeps.GRID_RATES[optimiser]
-            for ax, scaling in zip(row, SCALINGS):
-                ax.set(title=f"{OPTIMISERS[optimiser]}, {LABELS[scaling]}", xscale="log",
+            for ax, rule in zip(row, RULES):
+                ax.set(title=f"{OPTIMISERS[optimiser]}, {LABELS[rule]}", xscale="log",
                        xlim=(rates[0] / 1.5, rates[-1] * 1.5), ylim=(0, 1.24))  # fmt: skip
                 ax.xaxis.set_ticks([], minor=True)
                 for i, rank in enumerate(sweeps.GRID_RANKS):
                     look: dict[str, Any] = {"color": RANK_COLOURS[i], "marker": RANK_MARKERS[i]}
-                    key = optimiser, scaling, rank
+                    key = optimiser, rule, rank
                     self.lines[key] = self.moving_line(ax, label=f"rank {rank}", **look)
                     self.tops[key] = self.moving_line(
                         ax, linestyle="", color=RANK_COLOURS[i], marker="x"
@@ -89,17 +89,17 @@ class RateFan(Picture[LeftToLearn]):
     def place(self, numbers: LeftToLearn) -> str:
         for optimiser, left in numbers.left.items():
             rates = np.array(sweeps.GRID_RATES[optimiser])
-            for i, scaling in enumerate(SCALINGS):
+            for i, rule in enumerate(RULES):
                 for j, rank in enumerate(sweeps.GRID_RANKS):
                     each = left[i, j]
                     gone = ~np.isfinite(each)
-                    self.lines[optimiser, scaling, rank].set_data(
+                    self.lines[optimiser, rule, rank].set_data(
                         rates[~gone], np.minimum(each[~gone], 1.2)
                     )
                     # The first rate that diverges; ranks that share it are stacked.
                     first = rates[gone][:1]
                     height = [1.19 - 0.045 * j] * len(first)
-                    self.tops[optimiser, scaling, rank].set_data(first, height)
+                    self.tops[optimiser, rule, rank].set_data(first, height)
         said = [
             f"{OPTIMISERS[optimiser]} leaves {100 * shared[0]:.1f} % at its worst rank with "
             f"alpha/r and {100 * shared[1]:.1f} % with alpha/sqrt(r)"
@@ -148,24 +148,24 @@ class RatesOverRank(Picture[NeededRates]):
                    xlim=(0.9, 72), ylim=(1e-4, 10))  # fmt: skip
             ticks(ax, "x", list(sweeps.GRID_RANKS))
             ticks(ax, "y", [1e-4, 0.001, 0.01, 0.1, 1, 10])
-            for scaling in SCALINGS:
-                look: dict[str, Any] = {"color": COLOURS[scaling]}
-                self.lines[optimiser, scaling, "needed"] = self.moving_line(
-                    ax, linestyle=LINES[scaling], marker=MARKERS[scaling], **look
+            for rule in RULES:
+                look: dict[str, Any] = {"color": COLOURS[rule]}
+                self.lines[optimiser, rule, "needed"] = self.moving_line(
+                    ax, linestyle=LINES[rule], marker=MARKERS[rule], **look
                 )
-                self.lines[optimiser, scaling, "diverges"] = self.moving_line(
+                self.lines[optimiser, rule, "diverges"] = self.moving_line(
                     ax, linestyle="", marker="x", markersize=8, markeredgewidth=2, **look
                 )
-                self.lines[optimiser, scaling, "limit"] = self.moving_line(
+                self.lines[optimiser, rule, "limit"] = self.moving_line(
                     ax, linestyle=":", linewidth=1.2, **look
                 )
         panels[0].set_ylabel("learning rate")
         handles = [
-            *(self.lines["sgd", scaling, "needed"] for scaling in SCALINGS),
+            *(self.lines["sgd", rule, "needed"] for rule in RULES),
             Line2D([], [], color=GREY, linestyle="", marker="x", markersize=8, markeredgewidth=2),
             Line2D([], [], color=GREY, linestyle=":", linewidth=1.2),
         ]
-        labels = [*(f"{LABELS[scaling]}: leaves 10 %" for scaling in SCALINGS), "diverges",
+        labels = [*(f"{LABELS[rule]}: leaves 10 %" for rule in RULES), "diverges",
                   r"$1/(s\sigma_1)$ (SGD)"]  # fmt: skip
         self.legend(handles, labels)
 
@@ -176,28 +176,28 @@ class RatesOverRank(Picture[NeededRates]):
         limits: dict[str, Any] = {}
         for optimiser in OPTIMISERS:
             grid = sweeps.rate_grid(update, optimiser)
-            for i, scaling in enumerate(SCALINGS):
+            for i, rule in enumerate(RULES):
                 each = grid.needed_rate()[i]
-                needed[optimiser, scaling] = each.mean(axis=-1)
+                needed[optimiser, rule] = each.mean(axis=-1)
                 per_seed = training.log_slope(ranks, each.T)
-                slopes[optimiser, scaling] = float(per_seed.mean()), float(per_seed.std(ddof=1))
-                diverges[optimiser, scaling] = grid.diverging_rate()[i].min(axis=-1)
-                limits[scaling] = training.stable_rate(largest, scale(sweeps.ALPHA, ranks, scaling))
+                slopes[optimiser, rule] = float(per_seed.mean()), float(per_seed.std(ddof=1))
+                diverges[optimiser, rule] = grid.diverging_rate()[i].min(axis=-1)
+                limits[rule] = training.stable_rate(largest, scale(sweeps.ALPHA, ranks, rule))
         return NeededRates(update, needed, diverges, slopes, limits)
 
     def place(self, numbers: NeededRates) -> str:
         ranks = np.array(sweeps.GRID_RANKS)
-        for (optimiser, scaling), needed in numbers.needed.items():
-            self.lines[optimiser, scaling, "needed"].set_data(ranks, needed)
+        for (optimiser, rule), needed in numbers.needed.items():
+            self.lines[optimiser, rule, "needed"].set_data(ranks, needed)
             # Adam's steps are bounded: past its window it stops learning, it does not diverge.
             if optimiser == "sgd":
-                rates = numbers.diverges[optimiser, scaling]
+                rates = numbers.diverges[optimiser, rule]
                 shown = np.where(np.isfinite(rates), rates, np.nan)
-                self.lines[optimiser, scaling, "diverges"].set_data(ranks, shown)
-                self.lines[optimiser, scaling, "limit"].set_data(ranks, numbers.limits[scaling])
+                self.lines[optimiser, rule, "diverges"].set_data(ranks, shown)
+                self.lines[optimiser, rule, "limit"].set_data(ranks, numbers.limits[rule])
         said = [
-            f"{round(slope, 1) + 0.0:.1f} for {OPTIMISERS[optimiser]} with {scaling}"
-            for (optimiser, scaling), (slope, _) in numbers.slopes.items()
+            f"{round(slope, 1) + 0.0:.1f} for {OPTIMISERS[optimiser]} with {rule}"
+            for (optimiser, rule), (slope, _) in numbers.slopes.items()
         ]
         return (
             f"The learning rate that leaves 10 % of the {numbers.update} update to learn after "

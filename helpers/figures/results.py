@@ -10,11 +10,11 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from .. import validation
-from ..lora.scaling import RSLORA, SCALINGS
+from ..lora.scaling import RSLORA, RULES
 from ..model import results
 from ..model.results import Curves
 from ..model.tasks import NEW_STYLE, TASKS
-from .look import COLOURS, GREY, MARKERS, RANK_COLOURS, RANK_MARKERS, RULES, listed, ticks
+from .look import COLOURS, GREY, MARKERS, RANK_COLOURS, RANK_MARKERS, RULE_SYMBOLS, listed, ticks
 from .picture import Picture
 
 RANKS: list[float] = [1, 2, 4, 8, 16, 32, 64]
@@ -205,9 +205,9 @@ class RatesInModel(Picture[RecallOverRates]):
     def build(self) -> None:
         panels = self.figure.subplots(1, 4, sharey=True)
         self.lines = {}
-        keys = [(optimiser, rule) for optimiser in SWEPT for rule in SCALINGS]
+        keys = [(optimiser, rule) for optimiser in SWEPT for rule in RULES]
         for ax, (optimiser, rule) in zip(panels, keys):
-            title = f"{SWEPT[optimiser]}, {RULES[rule]}"
+            title = f"{SWEPT[optimiser]}, {RULE_SYMBOLS[rule]}"
             limits = (2e-4, 1.5e-2) if optimiser == "adamw" else (0.07, 4.5)
             ax.set(title=title, xlabel="learning rate", xscale="log", xlim=limits,
                    ylim=(-0.03, 1.05))  # fmt: skip
@@ -227,7 +227,7 @@ class RatesInModel(Picture[RecallOverRates]):
         curves = {
             (optimiser, rule, rank): results.over_rates(optimiser, rule == RSLORA, rank)
             for optimiser in SWEPT
-            for rule in SCALINGS
+            for rule in RULES
             for rank in SWEPT_RANKS
             if (optimiser, rank) != ("sgd", 1)
         }
@@ -238,7 +238,7 @@ class RatesInModel(Picture[RecallOverRates]):
         for key, each in every.items():
             self.lines[key].set(each, recalled)
         for optimiser, name in SWEPT.items():
-            for rule in SCALINGS:
+            for rule in RULES:
                 curves = {
                     rank: every[optimiser, rule, rank]
                     for rank in SWEPT_RANKS

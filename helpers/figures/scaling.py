@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..lora import truncation, updates
-from ..lora.scaling import RSLORA, SCALINGS, STANDARD, equivalent_alpha, reader_ratio, scale
+from ..lora.scaling import RSLORA, RULES, STANDARD, equivalent_alpha, loader_ratio, scale
 from ..validation import Array
-from .look import COLOURS, GREY, LABELS, LINES, MARKERS, NAMES, RANKS, RULES, ticks
+from .look import COLOURS, GREY, LABELS, LINES, MARKERS, NAMES, RANKS, RULE_SYMBOLS, ticks
 from .picture import Picture
 
 
@@ -50,22 +50,21 @@ class ScaleOverRank(Picture[Scales]):
                 ticks(ax, "y", [0.01, 0.1, 1, 10, 100])
             ax.axhline(1, color=GREY, linewidth=1.5, linestyle=":")
             self.cursors.append(self.cursor(ax))
-            for scaling in SCALINGS:
-                self.lines[axes, scaling] = self.moving_line(ax, scaling)
-                self.points[axes, scaling] = self.moving_line(
-                    ax, linestyle="", color=COLOURS[scaling], marker=MARKERS[scaling]
+            for rule in RULES:
+                self.lines[axes, rule] = self.moving_line(ax, rule)
+                self.points[axes, rule] = self.moving_line(
+                    ax, linestyle="", color=COLOURS[rule], marker=MARKERS[rule]
                 )
         one = panels[0].lines[0]
         self.legend(
-            [*(self.lines["linear", scaling] for scaling in SCALINGS), one],
-            [*(LABELS[scaling] for scaling in SCALINGS), "scale 1"],
+            [*(self.lines["linear", rule] for rule in RULES), one],
+            [*(LABELS[rule] for rule in RULES), "scale 1"],
         )
 
     def numbers(self, rank: int = 8, alpha: float = 16) -> Scales:
-        scales = {scaling: scale(alpha, RANKS, scaling) for scaling in SCALINGS}
+        scales = {rule: scale(alpha, RANKS, rule) for rule in RULES}
         slopes = {
-            scaling: float(np.polyfit(np.log(RANKS), np.log(scales[scaling]), 1)[0])
-            for scaling in SCALINGS
+            rule: float(np.polyfit(np.log(RANKS), np.log(scales[rule]), 1)[0]) for rule in RULES
         }
         return Scales(rank, alpha, scales, slopes)
 
@@ -73,11 +72,11 @@ class ScaleOverRank(Picture[Scales]):
         rank, scales = numbers.rank, numbers.scales
         for cursor in self.cursors:
             cursor.set_xdata([rank, rank])
-        for (axes, scaling), line in self.lines.items():
-            line.set_data(RANKS, scales[scaling])
-            self.points[axes, scaling].set_data([rank], [scales[scaling][rank - 1]])
-        standard, rslora = (float(scales[scaling][rank - 1]) for scaling in SCALINGS)
-        falls = {scaling: scales[scaling][0] / scales[scaling][-1] for scaling in SCALINGS}
+        for (axes, rule), line in self.lines.items():
+            line.set_data(RANKS, scales[rule])
+            self.points[axes, rule].set_data([rank], [scales[rule][rank - 1]])
+        standard, rslora = (float(scales[rule][rank - 1]) for rule in RULES)
+        falls = {rule: scales[rule][0] / scales[rule][-1] for rule in RULES}
         return (
             f"At rank {rank} and alpha {numbers.alpha:g}, alpha/r gives a scale of "
             f"{standard:.4g} and alpha/sqrt(r) one of {rslora:.4g}, {rslora / standard:.4g} times "
@@ -104,7 +103,7 @@ class Misread:
     baked: float
 
 
-class ReaderMismatch(Picture[Misread]):
+class LoaderMismatch(Picture[Misread]):
     """An rsLoRA adapter in a loader that knows only alpha/r: scale and error.
 
     The adapter is the truncated update, stored so that its own scale, alpha/sqrt(r),
@@ -112,7 +111,7 @@ class ReaderMismatch(Picture[Misread]):
 
     Examples
     --------
-    >>> ReaderMismatch().draw(rank=16, alpha=16, noise=0.01).drawn.baked
+    >>> LoaderMismatch().draw(rank=16, alpha=16, noise=0.01).drawn.baked
     64.0
     """
 
@@ -132,36 +131,34 @@ class ReaderMismatch(Picture[Misread]):
         ticks(left, "y", [0.01, 0.1, 1, 10, 100])
         ticks(right, "x", [1, 8, 16, 24, 32, 40, 48, 56, 64])
         self.cursors = [self.cursor(left), self.cursor(right)]
-        self.scales = {scaling: self.moving_line(left, scaling) for scaling in SCALINGS}
+        self.scales = {rule: self.moving_line(left, rule) for rule in RULES}
         self.points = {
-            scaling: self.moving_line(
-                left, linestyle="", color=COLOURS[scaling], marker=MARKERS[scaling]
-            )
-            for scaling in SCALINGS
+            rule: self.moving_line(left, linestyle="", color=COLOURS[rule], marker=MARKERS[rule])
+            for rule in RULES
         }
         # Colour names the update here, line style the loader's rule.
         self.errors = {
-            (name, scaling): self.moving_line(
-                right, name, linestyle=LINES[scaling], label=f"{name}, read with {RULES[scaling]}"
+            (name, rule): self.moving_line(
+                right, name, linestyle=LINES[rule], label=f"{name}, read with {RULE_SYMBOLS[rule]}"
             )
             for name in NAMES
-            for scaling in SCALINGS
+            for rule in RULES
         }
         left.legend(
             list(self.scales.values()),
-            [r"applied by an $\alpha/r$ reader", r"trained with $\alpha/\sqrt{r}$"],
+            [r"applied by an $\alpha/r$ loader", r"trained with $\alpha/\sqrt{r}$"],
             loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False,
         )  # fmt: skip
         right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False, ncols=2)
 
     def numbers(self, rank: int = 16, alpha: float = 16, noise: float = 0.01) -> Misread:
-        scales = {scaling: scale(alpha, RANKS, scaling) for scaling in SCALINGS}
+        scales = {rule: scale(alpha, RANKS, rule) for rule in RULES}
         errors = {}
         for name in NAMES:
             values = updates.article_singular_values(name, noise)
-            for reader in SCALINGS:
-                applied = reader_ratio(RANKS, RSLORA, reader)
-                errors[name, reader] = truncation.scaled_error(values, RANKS, applied)
+            for loader in RULES:
+                applied = loader_ratio(RANKS, RSLORA, loader)
+                errors[name, loader] = truncation.scaled_error(values, RANKS, applied)
         baked = float(equivalent_alpha(alpha, rank, RSLORA, rank, STANDARD))
         return Misread(rank, alpha, noise, scales, errors, baked)
 
@@ -169,12 +166,12 @@ class ReaderMismatch(Picture[Misread]):
         rank, scales, errors = numbers.rank, numbers.scales, numbers.errors
         for cursor in self.cursors:
             cursor.set_xdata([rank, rank])
-        for scaling in SCALINGS:
-            self.scales[scaling].set_data(RANKS, scales[scaling])
-            self.points[scaling].set_data([rank], [scales[scaling][rank - 1]])
+        for rule in RULES:
+            self.scales[rule].set_data(RANKS, scales[rule])
+            self.points[rule].set_data([rank], [scales[rule][rank - 1]])
         for key, line in self.errors.items():
             line.set_data(RANKS, errors[key])
-        applied, trained = (float(scales[scaling][rank - 1]) for scaling in SCALINGS)
+        applied, trained = (float(scales[rule][rank - 1]) for rule in RULES)
         style, facts = (
             f"the {name} error from {errors[name, RSLORA][rank - 1]:.3f} to "
             f"{errors[name, STANDARD][rank - 1]:.3f}"
@@ -182,8 +179,8 @@ class ReaderMismatch(Picture[Misread]):
         )
         return (
             f"An rsLoRA adapter of rank {rank} and alpha {numbers.alpha:g} was trained with a "
-            f"scale of {trained:.4g}. A reader that ignores use_rslora applies {applied:.4g}, "
+            f"scale of {trained:.4g}. A loader that ignores use_rslora applies {applied:.4g}, "
             f"{trained / applied:.4g} times too little. That takes {style} and {facts} "
             f"(noise {numbers.noise:g}). An alpha of {numbers.baked:.4g} makes the same "
-            f"reader right."
+            f"loader right."
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import training
-from ..lora.scaling import RSLORA, SCALINGS, STANDARD, scale
+from ..lora.scaling import RSLORA, RULES, STANDARD, scale
 from ..training import sweeps
 from ..validation import Array
 from .look import COLOURS, GREY, LABELS, MARKERS, OPTIMISERS, listed, ticks
@@ -49,17 +49,15 @@ class OneRate(Picture[TrainedErrors]):
                    xscale="log", xlim=(0.9, 72), ylim=(-0.02, 1.05))  # fmt: skip
             ticks(ax, "x", list(sweeps.FIXED_RANKS))
             self.floors.append(self.moving_line(ax, color=GREY, linestyle=":"))
-            for scaling in SCALINGS:
-                self.lines[optimiser, scaling] = self.moving_line(
-                    ax, scaling, marker=MARKERS[scaling]
-                )
-                self.spreads[optimiser, scaling] = [
-                    self.moving_line(ax, color=COLOURS[scaling], linestyle="", marker="_")
+            for rule in RULES:
+                self.lines[optimiser, rule] = self.moving_line(ax, rule, marker=MARKERS[rule])
+                self.spreads[optimiser, rule] = [
+                    self.moving_line(ax, color=COLOURS[rule], linestyle="", marker="_")
                     for _ in sweeps.SEEDS
                 ]
         panels[0].set_ylabel(r"error $\Vert\Delta W - M\Vert / \Vert M\Vert$")
-        handles = [self.lines["sgd", scaling] for scaling in SCALINGS]
-        labels = [*(LABELS[scaling] for scaling in SCALINGS), "best possible at this rank"]
+        handles = [self.lines["sgd", rule] for rule in RULES]
+        labels = [*(LABELS[rule] for rule in RULES), "best possible at this rank"]
         self.legend([*handles, self.floors[0]], labels)
 
     def numbers(self, update: str = "facts") -> TrainedErrors:
@@ -74,16 +72,16 @@ class OneRate(Picture[TrainedErrors]):
             line.set_data(ranks, numbers.floor)
         said = []
         for optimiser, errors in numbers.errors.items():
-            for i, scaling in enumerate(SCALINGS):
-                self.lines[optimiser, scaling].set_data(ranks, errors[i].mean(axis=-1))
-                for seed, line in enumerate(self.spreads[optimiser, scaling]):
+            for i, rule in enumerate(RULES):
+                self.lines[optimiser, rule].set_data(ranks, errors[i].mean(axis=-1))
+                for seed, line in enumerate(self.spreads[optimiser, rule]):
                     line.set_data(ranks, errors[i, :, seed])
             mean = errors.mean(axis=-1)
             ends = []
-            for i, scaling in enumerate(SCALINGS):
+            for i, rule in enumerate(RULES):
                 best = int(mean[i].argmin())
                 turn = "" if best == len(ranks) - 1 else f" (lowest at rank {ranks[best]})"
-                ends.append(f"to {mean[i, -1]:.2f} at rank 64 with {scaling}{turn}")
+                ends.append(f"to {mean[i, -1]:.2f} at rank 64 with {rule}{turn}")
             said.append(
                 f"under {OPTIMISERS[optimiser]} the error goes from {mean[0, 0]:.2f} at rank 1 "
                 f"{ends[0]} and {ends[1]}"
@@ -149,20 +147,20 @@ class TrainingRun(Picture[Run]):
         right.axhline(1, color=GREY, linewidth=1)
         self.floor = self.moves(left.axhline(np.nan, color=GREY, linestyle=":", linewidth=1.5))
         self.loss, self.size_lines, self.progress, self.crosses = {}, {}, {}, {}
-        for scaling in SCALINGS:
-            self.loss[scaling] = self.moving_line(left, scaling)
-            self.size_lines[scaling] = self.moving_line(right, scaling)
-            self.progress[scaling] = self.moving_line(
-                right, color=COLOURS[scaling], linewidth=1.5, linestyle=":"
+        for rule in RULES:
+            self.loss[rule] = self.moving_line(left, rule)
+            self.size_lines[rule] = self.moving_line(right, rule)
+            self.progress[rule] = self.moving_line(
+                right, color=COLOURS[rule], linewidth=1.5, linestyle=":"
             )
-            self.crosses[scaling] = self.moving_line(
-                left, linestyle="", marker="X", markersize=11, color=COLOURS[scaling],
+            self.crosses[rule] = self.moving_line(
+                left, linestyle="", marker="X", markersize=11, color=COLOURS[rule],
                 clip_on=False,
             )  # fmt: skip
         self.legend(
-            [*(self.loss[scaling] for scaling in SCALINGS), self.floor,
+            [*(self.loss[rule] for rule in RULES), self.floor,
              self.progress[STANDARD], self.crosses[RSLORA]],
-            [*(LABELS[scaling] for scaling in SCALINGS), "best at this rank", "progress",
+            [*(LABELS[rule] for rule in RULES), "best at this rank", "progress",
              "diverged"],
         )  # fmt: skip
 
@@ -183,28 +181,28 @@ class TrainingRun(Picture[Run]):
             progress=history.progress[both],
             diverged_at=history.diverged_at[both],
             floor=float(loss.floor(rank) / start),
-            scales=[float(scale(alpha, rank, scaling)) for scaling in SCALINGS],
+            scales=[float(scale(alpha, rank, rule)) for rule in RULES],
         )  # fmt: skip
 
     def place(self, numbers: Run) -> str:
         steps, said = np.arange(RUN_STEPS + 1), []
         self.floor.set_ydata([numbers.floor] * 2)
-        for i, scaling in enumerate(SCALINGS):
+        for i, rule in enumerate(RULES):
             end, at = numbers.loss[i][-1], int(numbers.diverged_at[i])
             for lines, both in ((self.loss, numbers.loss), (self.size_lines, numbers.size),
                                 (self.progress, numbers.progress)):  # fmt: skip
                 values = both[i]
-                lines[scaling].set_data(steps, np.where(np.isfinite(values), values, np.nan))
+                lines[rule].set_data(steps, np.where(np.isfinite(values), values, np.nan))
             # The cross stands on the upper edge, at the step where the run was stopped.
             top = self.LOSS_LIMITS[1]
-            self.crosses[scaling].set_data([at] if at >= 0 else [], [top] if at >= 0 else [])
+            self.crosses[rule].set_data([at] if at >= 0 else [], [top] if at >= 0 else [])
             outcome = (
                 f"diverged at step {at}"
                 if at >= 0
                 else f"ends at a loss of {end:.2g} with {100 * numbers.progress[i][-1]:.0f} % "
                 "progress"
             )
-            said.append(f"{scaling} (scale {numbers.scales[i]:.3g}) {outcome}")
+            said.append(f"{rule} (scale {numbers.scales[i]:.3g}) {outcome}")
         return (
             f"{OPTIMISERS[numbers.optimiser]} on {numbers.update}, rank {numbers.rank}, alpha "
             f"{numbers.alpha:g}, noise {numbers.noise:g}, learning rate "

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.colors import LogNorm
 
 from ..lora import truncation, updates
-from ..lora.scaling import RSLORA, SCALINGS, STANDARD, rank_at_scale_one, scale
+from ..lora.scaling import RSLORA, RULES, STANDARD, rank_at_scale_one, scale
 from ..validation import Array
 from .look import COLOURS, GREY, LABELS, LINES, MARKERS, NAMES, RANKS, ticks
 from .picture import Picture
@@ -58,27 +58,27 @@ class ErrorOverRank(Picture[Errors]):
             ticks(ax, "x", [1, 8, 16, 24, 32, 40, 48, 56, 64])
             ticks(ax, "y", [0.01, 0.1, 1, 10, 100])
             self.cursors.append(self.cursor(ax))
-            for series in ("best", *SCALINGS):
+            for series in ("best", *RULES):
                 look = {"color": GREY, "linestyle": ":"} if series == "best" else {}
                 known = None if series == "best" else series
                 self.lines[name, series] = self.moving_line(ax, known, **look)
                 marker = {"color": COLOURS.get(series, GREY), "marker": MARKERS.get(series, "o")}
                 self.points[name, series] = self.moving_line(ax, linestyle="", **marker)
         panels[0].set_ylabel("relative error")
-        handles = [self.lines["style", series] for series in (*SCALINGS, "best")]
+        handles = [self.lines["style", series] for series in (*RULES, "best")]
         labels = [LABELS[STANDARD], LABELS[RSLORA], "best possible, scale 1"]
         self.legend(handles, labels)
 
     def numbers(self, rank: int = 8, alpha: float = 16, noise: float = 0.01) -> Errors:
         errors, at_rank = {}, {}
-        multipliers = {scaling: scale(alpha, RANKS, scaling) for scaling in SCALINGS}
-        multipliers["best"] = np.ones(len(RANKS))
+        applied = {rule: scale(alpha, RANKS, rule) for rule in RULES}
+        applied["best"] = np.ones(len(RANKS))
         for name in NAMES:
             values = updates.article_singular_values(name, noise)
-            for series, multiplier in multipliers.items():
-                errors[name, series] = truncation.scaled_error(values, RANKS, multiplier)
+            for series, s in applied.items():
+                errors[name, series] = truncation.scaled_error(values, RANKS, s)
                 at_rank[name, series] = float(errors[name, series][rank - 1])
-        scales = {series: float(each[rank - 1]) for series, each in multipliers.items()}
+        scales = {series: float(each[rank - 1]) for series, each in applied.items()}
         return Errors(rank, alpha, noise, errors, at_rank, scales)
 
     def place(self, numbers: Errors) -> str:
@@ -138,25 +138,25 @@ class ErrorPlane(Picture[Planes]):
         panels = self.figure.subplots(1, 2, sharey=True)
         low, high = 0, np.log2(ALPHAS[-1])
         self.images, self.points = {}, {}
-        for ax, scaling in zip(panels, SCALINGS):
-            ax.set(title=LABELS[scaling], xlabel="rank r", xlim=(0.5, 64.5), ylim=(low, high))
+        for ax, rule in zip(panels, RULES):
+            ax.set(title=LABELS[rule], xlabel="rank r", xlim=(0.5, 64.5), ylim=(low, high))
             ax.grid(False)
             ticks(ax, "x", [1, 8, 16, 24, 32, 40, 48, 56, 64])
             ax.set_yticks(range(0, 9, 2), labels=[f"{2**power}" for power in range(0, 9, 2)])
-            self.images[scaling] = self.moves(
+            self.images[rule] = self.moves(
                 ax.imshow(
                     np.ones((len(ALPHAS), len(RANKS))), origin="lower", aspect="auto",
                     extent=(0.5, 64.5, low, high), cmap=self.colormap, norm=LogNorm(0.03, 30),
                     interpolation="nearest",
                 )
             )  # fmt: skip
-            ranks_at_one = rank_at_scale_one(ALPHAS, scaling)
+            ranks_at_one = rank_at_scale_one(ALPHAS, rule)
             self.moves(
                 ax.plot(ranks_at_one, np.log2(ALPHAS), color="white", linewidth=2.5,
-                        linestyle=LINES[scaling])[0]
+                        linestyle=LINES[rule])[0]
             )  # fmt: skip
-            self.points[scaling] = self.moving_line(
-                ax, marker=MARKERS[scaling], markersize=11, linestyle="",
+            self.points[rule] = self.moving_line(
+                ax, marker=MARKERS[rule], markersize=11, linestyle="",
                 color=COLOURS["facts"], markeredgecolor="white", markeredgewidth=1.5,
             )  # fmt: skip
         panels[0].set_ylabel(r"$\alpha$ (log scale)")
@@ -173,28 +173,28 @@ class ErrorPlane(Picture[Planes]):
     ) -> Planes:
         values = updates.article_singular_values(update, noise)
         planes, at_setting, lowest = {}, {}, {}
-        for scaling in SCALINGS:
-            plane = truncation.error_plane(values, RANKS, ALPHAS, scaling)
-            planes[scaling] = plane
-            at_setting[scaling] = float(
-                truncation.scaled_error(values, rank, scale(alpha, rank, scaling))
+        for rule in RULES:
+            plane = truncation.error_plane(values, RANKS, ALPHAS, rule)
+            planes[rule] = plane
+            at_setting[rule] = float(
+                truncation.scaled_error(values, rank, scale(alpha, rank, rule))
             )
-            over_rank = truncation.error_plane(values, RANKS, [alpha], scaling)[:, 0]
-            lowest[scaling] = (int(RANKS[np.argmin(over_rank)]), float(over_rank.min()))
+            over_rank = truncation.error_plane(values, RANKS, [alpha], rule)[:, 0]
+            lowest[rule] = (int(RANKS[np.argmin(over_rank)]), float(over_rank.min()))
         return Planes(rank, alpha, noise, update, planes, at_setting, lowest)
 
     def place(self, numbers: Planes) -> str:
         rank, alpha = numbers.rank, numbers.alpha
-        for scaling in SCALINGS:
-            self.images[scaling].set_data(numbers.planes[scaling].T)
-            self.points[scaling].set_data([rank], [np.log2(alpha)])
+        for rule in RULES:
+            self.images[rule].set_data(numbers.planes[rule].T)
+            self.points[rule].set_data([rank], [np.log2(alpha)])
         said = [
-            f"with {scaling} the error is {numbers.at_setting[scaling]:.3f}, and along this "
-            f"alpha it is lowest at rank {numbers.lowest[scaling][0]} "
-            f"({numbers.lowest[scaling][1]:.3f})"
-            for scaling in SCALINGS
+            f"with {rule} the error is {numbers.at_setting[rule]:.3f}, and along this "
+            f"alpha it is lowest at rank {numbers.lowest[rule][0]} "
+            f"({numbers.lowest[rule][1]:.3f})"
+            for rule in RULES
         ]
-        ones = [float(rank_at_scale_one(alpha, scaling)) for scaling in SCALINGS]
+        ones = [float(rank_at_scale_one(alpha, rule)) for rule in RULES]
         return (
             f"{numbers.update.capitalize()} update, rank {rank}, alpha {alpha:g}, noise "
             f"{numbers.noise:g}: {said[0]}; {said[1]}. The white valley, where the scale "

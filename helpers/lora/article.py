@@ -15,7 +15,7 @@ import numpy as np
 
 from ..validation import Array
 from . import spectrum, updates
-from .scaling import RSLORA, SCALINGS, STANDARD, scale
+from .scaling import RSLORA, RULES, STANDARD, scale
 from .truncation import scaled_error
 
 ALPHA = updates.ARTICLE_ALPHA
@@ -110,12 +110,12 @@ def _singular_value(name: str) -> Callable[[Array], Array]:
     return lambda ranks: _values(name)[ranks - 1]
 
 
-def _scale(scaling: str) -> Callable[[Array], Array]:
-    return lambda ranks: scale(ALPHA, ranks, scaling)
+def _scale(rule: str) -> Callable[[Array], Array]:
+    return lambda ranks: scale(ALPHA, ranks, rule)
 
 
-def _error(name: str, scaling: str) -> Callable[[Array], Array]:
-    return lambda ranks: scaled_error(_values(name), ranks, scale(ALPHA, ranks, scaling))
+def _error(name: str, rule: str) -> Callable[[Array], Array]:
+    return lambda ranks: scaled_error(_values(name), ranks, scale(ALPHA, ranks, rule))
 
 
 def _best_error(name: str) -> Callable[[Array], Array]:
@@ -130,10 +130,10 @@ NAMES = updates.NAMES
 
 #: What each quantity is in the construction: an array of ranks in, values out.
 QUANTITIES: dict[str, Callable[[Array], Array]] = {
-    **{f"scale {scaling}": _scale(scaling) for scaling in SCALINGS},
+    **{f"scale {rule}": _scale(rule) for rule in RULES},
     **{f"{name} energy %": _energy(name) for name in NAMES},
     **{f"{name} singular value": _singular_value(name) for name in NAMES},
-    **{f"{name} error {scaling}": _error(name, scaling) for name in NAMES for scaling in SCALINGS},
+    **{f"{name} error {rule}": _error(name, rule) for name in NAMES for rule in RULES},
     **{f"{name} error scale 1": _best_error(name) for name in NAMES},
     **{f"{name} missed energy": _missed_energy(name) for name in NAMES},
 }

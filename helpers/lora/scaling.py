@@ -1,6 +1,6 @@
 """The scaling rules of LoRA and rsLoRA, and the conversions between them.
 
-LoRA adds s B A to a weight, with B (d x r) and A (r x k). The multiplier s is
+LoRA adds s B A to a weight, with B (d x r) and A (r x k). The scale s is
 alpha / r in LoRA (Hu et al. 2021, arXiv:2106.09685) and alpha / sqrt(r) in
 rank-stabilised LoRA (Kalajdzievski 2023, arXiv:2312.03732).
 """
@@ -15,21 +15,21 @@ from ..validation import Array
 
 STANDARD = "alpha/r"
 RSLORA = "alpha/sqrt(r)"
-SCALINGS = (STANDARD, RSLORA)
+RULES = (STANDARD, RSLORA)
 
 #: The power of r that divides alpha in each rule.
 _POWER = {STANDARD: 1.0, RSLORA: 0.5}
 
 
-def scale(alpha: ArrayLike, rank: ArrayLike, scaling: str = STANDARD) -> Array:
-    """The multiplier s on B A.
+def scale(alpha: ArrayLike, rank: ArrayLike, rule: str = STANDARD) -> Array:
+    """The scale s on B A.
 
     Parameters
     ----------
     alpha : float or array, above 0
     rank : int or array, at least 1
         `alpha` and `rank` broadcast against each other.
-    scaling : "alpha/r" or "alpha/sqrt(r)"
+    rule : "alpha/r" or "alpha/sqrt(r)"
 
     Returns
     -------
@@ -47,14 +47,14 @@ def scale(alpha: ArrayLike, rank: ArrayLike, scaling: str = STANDARD) -> Array:
     >>> scale(16, [1, 4, 16]).tolist()
     [16.0, 4.0, 1.0]
     """
-    validation.choice("scaling", scaling, SCALINGS)
+    validation.choice("rule", rule, RULES)
     alpha = validation.positive_array("alpha", alpha)
     rank = validation.rank_array("rank", rank)
-    return np.asarray(alpha / rank ** _POWER[scaling])
+    return np.asarray(alpha / rank ** _POWER[rule])
 
 
-def alpha_for_scale(multiplier: ArrayLike, rank: ArrayLike, scaling: str = STANDARD) -> Array:
-    """The alpha that gives the multiplier s at this rank: s r or s sqrt(r).
+def alpha_for_scale(scale: ArrayLike, rank: ArrayLike, rule: str = STANDARD) -> Array:
+    """The alpha that gives the scale s at this rank: s r or s sqrt(r).
 
     The inverse of `scale`; same shapes and errors.
 
@@ -63,23 +63,23 @@ def alpha_for_scale(multiplier: ArrayLike, rank: ArrayLike, scaling: str = STAND
     >>> float(alpha_for_scale(2.0, 64, STANDARD)), float(alpha_for_scale(2.0, 64, RSLORA))
     (128.0, 16.0)
     """
-    validation.choice("scaling", scaling, SCALINGS)
-    multiplier = validation.positive_array("multiplier", multiplier)
+    validation.choice("rule", rule, RULES)
+    scale = validation.positive_array("scale", scale)
     rank = validation.rank_array("rank", rank)
-    return np.asarray(multiplier * rank ** _POWER[scaling])
+    return np.asarray(scale * rank ** _POWER[rule])
 
 
 def equivalent_alpha(
     alpha: ArrayLike,
     rank: ArrayLike,
-    scaling: str,
+    rule: str,
     new_rank: ArrayLike,
-    new_scaling: str,
+    new_rule: str,
 ) -> Array:
-    """The alpha that keeps the multiplier when rank, scaling or both change.
+    """The alpha that keeps the scale when rank, rule or both change.
 
     At one rank, from alpha/r to alpha/sqrt(r): alpha / sqrt(r). From
-    alpha/sqrt(r) to alpha/r (baking an rsLoRA adapter for a reader that knows
+    alpha/sqrt(r) to alpha/r (baking an rsLoRA adapter for a loader that knows
     only alpha/r): alpha sqrt(r). Arguments as for `scale`.
 
     Examples
@@ -87,36 +87,36 @@ def equivalent_alpha(
     >>> float(equivalent_alpha(16, 64, RSLORA, 64, STANDARD))
     128.0
     """
-    multiplier = scale(alpha, rank, scaling)
-    validation.choice("new_scaling", new_scaling, SCALINGS)
+    kept = scale(alpha, rank, rule)
+    validation.choice("new_rule", new_rule, RULES)
     new_rank = validation.rank_array("new_rank", new_rank)
-    return alpha_for_scale(multiplier, new_rank, new_scaling)
+    return alpha_for_scale(kept, new_rank, new_rule)
 
 
-def rank_at_scale_one(alpha: ArrayLike, scaling: str = STANDARD) -> Array:
-    """The rank, not rounded, at which the multiplier is 1: alpha or alpha^2.
+def rank_at_scale_one(alpha: ArrayLike, rule: str = STANDARD) -> Array:
+    """The rank, not rounded, at which the scale is 1: alpha or alpha^2.
 
     Examples
     --------
     >>> float(rank_at_scale_one(16)), float(rank_at_scale_one(16, RSLORA))
     (16.0, 256.0)
     """
-    validation.choice("scaling", scaling, SCALINGS)
+    validation.choice("rule", rule, RULES)
     alpha = validation.positive_array("alpha", alpha)
-    return np.asarray(alpha ** (1 / _POWER[scaling]))
+    return np.asarray(alpha ** (1 / _POWER[rule]))
 
 
-def reader_ratio(rank: ArrayLike, trained: str, reader: str) -> Array:
-    """Multiplier that a reader applies over the one the adapter was trained with.
+def loader_ratio(rank: ArrayLike, trained: str, loader: str) -> Array:
+    """Scale that a loader applies over the one the adapter was trained with.
 
     1 where they agree; 1 / sqrt(r) for an rsLoRA adapter read with alpha/r;
     sqrt(r) the other way round. alpha cancels.
 
     Examples
     --------
-    >>> float(reader_ratio(64, trained=RSLORA, reader=STANDARD))
+    >>> float(loader_ratio(64, trained=RSLORA, loader=STANDARD))
     0.125
     """
-    validation.choice("trained", trained, SCALINGS)
-    validation.choice("reader", reader, SCALINGS)
-    return scale(1.0, rank, reader) / scale(1.0, rank, trained)
+    validation.choice("trained", trained, RULES)
+    validation.choice("loader", loader, RULES)
+    return scale(1.0, rank, loader) / scale(1.0, rank, trained)

@@ -24,7 +24,7 @@ class Spectrum:
         (d, k).
     rank : int
         r of the factors; min(d, k) for the difference of two checkpoints.
-    multiplier : float
+    scale : float
         1 for the difference of two checkpoints.
     values : (min(d, k, r),) float64 array, descending
         All zero for an update of zero.
@@ -34,7 +34,7 @@ class Spectrum:
     kind: str
     shape: tuple[int, int]
     rank: int
-    multiplier: float
+    scale: float
     values: Array
 
 
@@ -75,7 +75,7 @@ def error_at(
     spectra : sequence of Spectrum
     rank : int or array of int, at least 1
     scale : float or one float a module, at least 0
-        Over the multiplier that the adapter was trained with: 1 is right.
+        Over the scale that the adapter was trained with: 1 is right.
 
     Returns
     -------

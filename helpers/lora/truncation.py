@@ -9,7 +9,7 @@ energy (sum of squared singular values) in the first r components.
 >>> B, A = factor(update, rank=1)
 >>> f"{relative_error(update, 0.5 * B @ A):.3f}"
 '0.720'
->>> f"{scaled_error([3.0, 2.0, 1.0], rank=1, multiplier=0.5):.3f}"
+>>> f"{scaled_error([3.0, 2.0, 1.0], rank=1, scale=0.5):.3f}"
 '0.720'
 """
 
@@ -46,9 +46,9 @@ class SVD(NamedTuple):
         """The first r components; all of them where there are no more."""
         return SVD(self.U[:, :rank], self.S[:rank], self.Vt[:rank])
 
-    def matrix(self, multiplier: float = 1.0) -> Array:
+    def matrix(self, scale: float = 1.0) -> Array:
         """s U diag(S) Vt, of shape (d, k)."""
-        return np.asarray((self.U * (multiplier * self.S)) @ self.Vt)
+        return np.asarray((self.U * (scale * self.S)) @ self.Vt)
 
 
 def svd(matrix: ArrayLike) -> SVD:
@@ -148,7 +148,7 @@ def energy_split(singular_values: ArrayLike) -> tuple[Array, Array]:
     return np.cumsum(squared) / total, missed / total
 
 
-def squared_error(captured: ArrayLike, missed: ArrayLike, multiplier: ArrayLike = 1.0) -> Array:
+def squared_error(captured: ArrayLike, missed: ArrayLike, scale: ArrayLike = 1.0) -> Array:
     """(1 - s)^2 E + M: what s times a truncation leaves of an update, squared.
 
     What the truncation keeps is off by 1 - s, what it drops is missed whole, and the two
@@ -158,8 +158,8 @@ def squared_error(captured: ArrayLike, missed: ArrayLike, multiplier: ArrayLike 
     ----------
     captured, missed : float or array, at least 0
         E and M: the energy in the components that are kept and in the others, or the
-        shares of it. They broadcast against `multiplier`.
-    multiplier : float or array, at least 0
+        shares of it. They broadcast against `scale`.
+    scale : float or array, at least 0
         s.
 
     Returns
@@ -168,16 +168,16 @@ def squared_error(captured: ArrayLike, missed: ArrayLike, multiplier: ArrayLike 
 
     Examples
     --------
-    >>> float(squared_error(0.75, 0.25, multiplier=0.0)), float(squared_error(0.75, 0.25))
+    >>> float(squared_error(0.75, 0.25, scale=0.0)), float(squared_error(0.75, 0.25))
     (1.0, 0.25)
     """
     captured = validation.non_negative_array("captured", captured)
     missed = validation.non_negative_array("missed", missed)
-    multiplier = validation.non_negative_array("multiplier", multiplier)
-    return np.asarray((1 - multiplier) ** 2 * captured + missed)
+    scale = validation.non_negative_array("scale", scale)
+    return np.asarray((1 - scale) ** 2 * captured + missed)
 
 
-def scaled_error(singular_values: ArrayLike, rank: ArrayLike, multiplier: ArrayLike = 1.0) -> Array:
+def scaled_error(singular_values: ArrayLike, rank: ArrayLike, scale: ArrayLike = 1.0) -> Array:
     """Relative error of s times the rank-r truncation, in closed form.
 
     sqrt((1 - s)^2 E_r + (1 - E_r)), see the module's text.
@@ -186,8 +186,8 @@ def scaled_error(singular_values: ArrayLike, rank: ArrayLike, multiplier: ArrayL
     ----------
     singular_values : (n,) array, descending
     rank : int or array
-        Between 1 and n; broadcasts against `multiplier`.
-    multiplier : float or array
+        Between 1 and n; broadcasts against `scale`.
+    scale : float or array
         s, finite and above 0. At 1 this is the Eckart-Young error.
 
     Returns
@@ -196,17 +196,17 @@ def scaled_error(singular_values: ArrayLike, rank: ArrayLike, multiplier: ArrayL
 
     Examples
     --------
-    >>> scaled_error([4.0, 3.0], rank=1, multiplier=[1.0, 2.0]).round(3).tolist()
+    >>> scaled_error([4.0, 3.0], rank=1, scale=[1.0, 2.0]).round(3).tolist()
     [0.6, 1.0]
     """
     captured, missed = energy_split(singular_values)
     rank = validation.rank_array("rank", rank, len(captured), " (the smaller side of the update)")
-    multiplier = validation.positive_array("multiplier", multiplier)
-    return np.sqrt(squared_error(captured[rank - 1], missed[rank - 1], multiplier))
+    scale = validation.positive_array("scale", scale)
+    return np.sqrt(squared_error(captured[rank - 1], missed[rank - 1], scale))
 
 
 def error_plane(
-    singular_values: ArrayLike, ranks: ArrayLike, alphas: ArrayLike, scaling: str
+    singular_values: ArrayLike, ranks: ArrayLike, alphas: ArrayLike, rule: str
 ) -> Array:
     """Relative error at every (rank, alpha), from one set of singular values.
 
@@ -215,7 +215,7 @@ def error_plane(
     singular_values : (n,) array, descending
     ranks : (R,) int array
     alphas : (K,) array
-    scaling : "alpha/r" or "alpha/sqrt(r)"
+    rule : "alpha/r" or "alpha/sqrt(r)"
 
     Returns
     -------
@@ -223,17 +223,17 @@ def error_plane(
 
     Examples
     --------
-    >>> error_plane([4.0, 3.0], ranks=[1, 2], alphas=[1, 2], scaling="alpha/r").round(3).tolist()
+    >>> error_plane([4.0, 3.0], ranks=[1, 2], alphas=[1, 2], rule="alpha/r").round(3).tolist()
     [[0.6, 1.0], [0.5, 0.0]]
     """
     high = len(validation.singular_values("singular_values", singular_values))
     note = " (the smaller side of the update)"
     ranks = np.atleast_1d(validation.rank_array("ranks", ranks, high, note))[:, None]
     alphas = np.atleast_1d(validation.positive_array("alphas", alphas))[None, :]
-    return scaled_error(singular_values, ranks, scaling_rules.scale(alphas, ranks, scaling))
+    return scaled_error(singular_values, ranks, scaling_rules.scale(alphas, ranks, rule))
 
 
-def error_by_reconstruction(update: ArrayLike, rank: int, alpha: float, scaling: str) -> float:
+def error_by_reconstruction(update: ArrayLike, rank: int, alpha: float, rule: str) -> float:
     """The article's way: factorise, form s B A, subtract, take norms.
 
     One SVD per call. Slow and literal: the closed form is checked against it.
@@ -241,8 +241,8 @@ def error_by_reconstruction(update: ArrayLike, rank: int, alpha: float, scaling:
 
     Examples
     --------
-    >>> f"{error_by_reconstruction(np.diag([4.0, 3.0]), rank=1, alpha=2, scaling='alpha/r'):.1f}"
+    >>> f"{error_by_reconstruction(np.diag([4.0, 3.0]), rank=1, alpha=2, rule='alpha/r'):.1f}"
     '1.0'
     """
     B, A = factor(update, rank)
-    return relative_error(update, scaling_rules.scale(alpha, rank, scaling) * (B @ A))
+    return relative_error(update, scaling_rules.scale(alpha, rank, rule) * (B @ A))

@@ -48,7 +48,7 @@ def rows() -> tuple[Row, ...]:
 def from_sweeps(runs: Iterable[Mapping[str, Any]]) -> list[Row]:
     """The sweeps over the learning rate in `small_lora.json` as points of the map.
 
-    100 people, alpha 16, AdamW: alpha and the scaling become the multiplier "scale".
+    100 people, alpha 16, AdamW: alpha and the scaling become the scale "scale".
     """
     plain = ("task", "alpha", "use_rslora", "optimiser", "steps", "batch", "seconds")
     return [

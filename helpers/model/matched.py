@@ -107,7 +107,7 @@ def over_rates(optimiser: str, level: float = MATCHED) -> list[Kept]:
     """
     found = []
     for rank in SWEPT_RANKS[validation.choice("optimiser", optimiser, tuple(SWEPT_RANKS))]:
-        for rule in scaling.SCALINGS if rank > 1 else scaling.SCALINGS[:1]:
+        for rule in scaling.RULES if rank > 1 else scaling.RULES[:1]:
             curves = results.over_rates(optimiser, rule == scaling.RSLORA, rank)
             s = float(scaling.scale(ALPHA[SWEEP], rank, rule))
             found += _kept(f"rank {rank}, s = {s:g}", curves, "rate {:g}", level)

@@ -11,7 +11,7 @@ from ..lora import scaling
 from .forgetting import Row
 from .matched import MATCHED
 
-#: How alpha goes with the rank, by the name of the rule: the multiplier s at a rank.
+#: How alpha goes with the rank, by the name of the rule: the scale s at a rank.
 RULES: dict[str, Callable[[int], float]] = {
     "alpha/r, alpha = 16": lambda rank: float(scaling.scale(16, rank, scaling.STANDARD)),
     "alpha/sqrt(r), alpha = 16": lambda rank: float(scaling.scale(16, rank, scaling.RSLORA)),

@@ -65,7 +65,7 @@ class Recipe:
         note = " (the width of the model)"
         validation.integer("rank", self.rank, 1, FULL_RANK, note)
         validation.number("alpha", self.alpha, 0, above=True)
-        validation.choice("rule", self.rule, scaling.SCALINGS)
+        validation.choice("rule", self.rule, scaling.RULES)
         validation.choice("placement", self.placement, tuple(PLACEMENTS))
         validation.choice("optimiser", self.optimiser, OPTIMISERS)
         validation.number("learning_rate", self.learning_rate, 0, above=True)

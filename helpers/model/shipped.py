@@ -146,7 +146,7 @@ def adapter(name: str) -> Adapter:
     Examples
     --------
     >>> people = adapter("people")
-    >>> len(people.modules), people.modules[0].multiplier
+    >>> len(people.modules), people.modules[0].scale
     (21, 1.0)
     """
     folder = DATA / "adapters" / validation.choice("name", name, tuple(SHIPPED_ADAPTERS))

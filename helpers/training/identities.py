@@ -1,6 +1,6 @@
 """What "a scale is the ratio of two learning rates" leaves out, and what bends the exponents.
 
-With B' = s B, training at multiplier s is training at multiplier 1 in which B' has
+With B' = s B, training at scale s is training at scale 1 in which B' has
 
     SGD    s^2 times the learning rate
     AdamW  s times the learning rate, its weight decay over s, its epsilon over s
@@ -31,7 +31,7 @@ RANKS = (2, 4, 8, 16, 32, 64)
 def adamw(
     loss: Loss,
     A: ArrayLike,
-    multiplier: float,
+    scale: float,
     rates: tuple[float, float],
     decays: tuple[float, float] = (0.0, 0.0),
     epsilons: tuple[float, float] = (EPSILON, EPSILON),
@@ -47,7 +47,7 @@ def adamw(
     loss : MatrixLoss or DataLoss
     A : (r, k) array
         Where A starts; B starts at zero.
-    multiplier : float, above 0
+    scale : float, above 0
         s.
     rates, decays, epsilons : pairs of float, for A and for B
     steps : int
@@ -59,7 +59,7 @@ def adamw(
 
     Examples
     --------
-    Multiplier 4 is multiplier 1 with other settings for B:
+    Scale 4 is scale 1 with other settings for B:
 
     >>> from helpers.training import MatrixLoss
     >>> loss, A = MatrixLoss(np.eye(4)), np.eye(2, 4)
@@ -68,7 +68,7 @@ def adamw(
     >>> bool(np.allclose(one, other, rtol=0, atol=1e-12))
     True
     """
-    s = validation.number("multiplier", multiplier, 0, above=True)
+    s = validation.number("scale", scale, 0, above=True)
     A = validation.matrix("A", A).copy()
     B = np.zeros((len(loss.target), len(A)))
     adams = [Adam(epsilon) for epsilon in epsilons]
@@ -82,7 +82,7 @@ def adamw(
 
 def first_step_exponent(
     target: ArrayLike,
-    multipliers: Sequence[float],
+    scales: Sequence[float],
     optimiser: str = "adam",
     size: float = 1.0,
     noise: float = 0.0,
@@ -96,7 +96,7 @@ def first_step_exponent(
     ----------
     target : (d, k) array
         M.
-    multipliers : as many floats as there are ranks
+    scales : as many floats as there are ranks
         s at each rank.
     optimiser : "sgd" or "adam"
     size : float
@@ -112,7 +112,7 @@ def first_step_exponent(
 
     Examples
     --------
-    With alpha = 2r the multiplier is 2 at every rank, and the progress goes as r:
+    With alpha = 2r the scale is 2 at every rank, and the progress goes as r:
 
     >>> M = np.random.RandomState(0).standard_normal((64, 64))
     >>> round(first_step_exponent(M, [2.0] * 6), 1)
@@ -120,15 +120,13 @@ def first_step_exponent(
     """
     target = validation.matrix("target", target)
     validation.choice("optimiser", optimiser, ("sgd", "adam"))
-    if len(multipliers) != len(ranks):
-        raise ValueError(
-            f"multipliers must be one for each of {len(ranks)} ranks, got {len(multipliers)}"
-        )
+    if len(scales) != len(ranks):
+        raise ValueError(f"scales must be one for each of {len(ranks)} ranks, got {len(scales)}")
     progress = np.empty((len(seeds), len(ranks)))
     for i, seed in enumerate(seeds):
         generator = np.random.RandomState(seed)
         blur = noise * np.sqrt(np.mean(target**2)) * generator.standard_normal(target.shape)
-        for j, (rank, s) in enumerate(zip(ranks, multipliers)):
+        for j, (rank, s) in enumerate(zip(ranks, scales)):
             A = init_A(generator, rank, target.shape[1])
             step = size * s * (target + blur) @ A.T
             if clipped:

@@ -76,7 +76,7 @@ class History:
         return self.diverged_at >= 0
 
 
-def gradients(loss: Loss, A: Array, B: Array, multiplier: float | Array) -> tuple[Array, ...]:
+def gradients(loss: Loss, A: Array, B: Array, scale: float | Array) -> tuple[Array, ...]:
     """One forward and one backward pass through dW = s B A.
 
     Parameters
@@ -84,7 +84,7 @@ def gradients(loss: Loss, A: Array, B: Array, multiplier: float | Array) -> tupl
     loss : MatrixLoss or DataLoss
     A : (..., r, k) array
     B : (..., d, r) array
-    multiplier : float or array that broadcasts against A and B
+    scale : float or array that broadcasts against A and B
         s.
 
     Returns
@@ -106,14 +106,12 @@ def gradients(loss: Loss, A: Array, B: Array, multiplier: float | Array) -> tupl
     >>> float(value), gradient_A.tolist(), gradient_B.tolist()
     (3.0, [[6.0, -2.0]], [[2.0], [4.0]])
     """
-    update = multiplier * B @ A
+    update = scale * B @ A
     value, G = loss.evaluate(update)
-    return value, update, *factor_gradients(G, A, B, multiplier)
+    return value, update, *factor_gradients(G, A, B, scale)
 
 
-def factor_gradients(
-    G: Array, A: Array, B: Array, multiplier: float | Array
-) -> tuple[Array, Array]:
+def factor_gradients(G: Array, A: Array, B: Array, scale: float | Array) -> tuple[Array, Array]:
     """The chain rule through dW = s B A: (s B^T G, s G A^T), the gradients at A and at B.
 
     G = dL/d(dW) is (..., d, k); the rest as for `gradients`.
@@ -127,13 +125,13 @@ def factor_gradients(
     (array([[0., 0., 0.]]), array([[1.5],
            [1.5]]))
     """
-    return (multiplier * B).swapaxes(-1, -2) @ G, multiplier * (G @ A.swapaxes(-1, -2))
+    return (scale * B).swapaxes(-1, -2) @ G, scale * (G @ A.swapaxes(-1, -2))
 
 
 def train(
     loss: Loss,
     A: ArrayLike,
-    multiplier: ArrayLike,
+    scale: ArrayLike,
     learning_rate: ArrayLike,
     optimiser: str = "adam",
     steps: int = 100,
@@ -141,7 +139,7 @@ def train(
 ) -> History:
     """Train B from zero and A from the given values, on the full loss.
 
-    The leading axes of `A`, `multiplier` and `learning_rate` broadcast: each element
+    The leading axes of `A`, `scale` and `learning_rate` broadcast: each element
     is one run, and a run's numbers do not depend on the others it shares a call with
     (up to rounding).
 
@@ -150,7 +148,7 @@ def train(
     loss : MatrixLoss or DataLoss
     A : (..., r, k) array
         Initial values, see `init_A`. The array is not changed.
-    multiplier : float or (...) array
+    scale : float or (...) array
         s, above 0: ``scaling.scale(alpha, rank, scaling)``.
     learning_rate : float or (...) array
         eta, above 0.
@@ -186,20 +184,20 @@ def train(
     rank = validation.integer(
         "rank (rows of A)", A.shape[-2], 1, min(d, k), " (the smaller side of the update)"
     )
-    multiplier = validation.positive_array("multiplier", multiplier)
+    scale = validation.positive_array("scale", scale)
     learning_rate = validation.positive_array("learning_rate", learning_rate)
     steps = validation.integer("steps", steps, 1)
     ratio_B = validation.number("ratio_B", ratio_B, 0, above=True)
     make_optimiser(optimiser)
     try:
-        runs = np.broadcast_shapes(A.shape[:-2], multiplier.shape, learning_rate.shape)
+        runs = np.broadcast_shapes(A.shape[:-2], scale.shape, learning_rate.shape)
     except ValueError:
         raise ValueError(
-            f"A's leading axes {A.shape[:-2]}, multiplier {multiplier.shape} and "
+            f"A's leading axes {A.shape[:-2]}, scale {scale.shape} and "
             f"learning_rate {learning_rate.shape} must broadcast"
         ) from None
     A = np.broadcast_to(A, (*runs, rank, k)).reshape(-1, rank, k)
-    s, eta = (np.broadcast_to(x, runs).reshape(-1, 1, 1) for x in (multiplier, learning_rate))
+    s, eta = (np.broadcast_to(x, runs).reshape(-1, 1, 1) for x in (scale, learning_rate))
     batches = [
         _train_batch(loss, A[part], s[part], eta[part], optimiser, steps, ratio_B)
         for part in (slice(i, i + BATCH) for i in range(0, len(A), BATCH))

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import validation
 from ..lora import updates
-from ..lora.scaling import SCALINGS, scale
+from ..lora.scaling import RULES, scale
 from ..validation import Array
 from .init import init_A
 from .loop import History, train
@@ -33,7 +33,7 @@ def compare(
     steps: int = 100,
     init: str = "kaiming",
     ratio_B: float = 1.0,
-    scalings: Sequence[str] = SCALINGS,
+    rules: Sequence[str] = RULES,
 ) -> History:
     """Train one rank under both scalings, from the same starting A for each seed.
 
@@ -49,7 +49,7 @@ def compare(
         Each draws its own A.
     init : see `init_A`
     ratio_B : see `train`
-    scalings : some of `SCALINGS`
+    scalings : some of `RULES`
 
     Returns
     -------
@@ -66,9 +66,9 @@ def compare(
     if len(seeds) == 0:
         raise ValueError("seeds must hold at least one seed, got none")
     A = [init_A(np.random.RandomState(seed), rank, k, init) for seed in seeds]
-    multiplier = np.array([scale(alpha, rank, scaling) for scaling in scalings])
+    s = np.array([scale(alpha, rank, rule) for rule in rules])
     rates = np.atleast_1d(validation.positive_array("learning_rate", learning_rate))
-    return train(loss, A, multiplier[:, None, None], rates[:, None], optimiser, steps, ratio_B)
+    return train(loss, A, s[:, None, None], rates[:, None], optimiser, steps, ratio_B)
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def sweep(
     seeds: Sequence[int] = (0, 1, 2),
     steps: int = 100,
     init: str = "kaiming",
-    scalings: Sequence[str] = SCALINGS,
+    rules: Sequence[str] = RULES,
 ) -> Sweep:
     """`compare` at every rank and learning rate.
 
@@ -195,7 +195,7 @@ def sweep(
         raise ValueError(f"learning_rates must rise, got {learning_rates!r}")
     alphas = np.broadcast_to(validation.positive_array("alpha", alpha), rank_array.shape)
     runs = [
-        compare(loss, int(r), float(a), rates, optimiser, seeds, steps, init, scalings=scalings)
+        compare(loss, int(r), float(a), rates, optimiser, seeds, steps, init, rules=rules)
         for r, a in zip(rank_array, alphas)
     ]
     return Sweep(

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import validation
-from ..lora.scaling import SCALINGS, scale
+from ..lora.scaling import RULES, scale
 from ..validation import Array
 from .init import INITS, init_A
 from .optimisers import OPTIMISERS
@@ -38,14 +38,14 @@ _POWERS = {
 
 
 def theory_exponent(
-    optimiser: str, scaling: str, quantity: str = "progress", init: str = "kaiming"
+    optimiser: str, rule: str, quantity: str = "progress", init: str = "kaiming"
 ) -> float:
     """The power of r in the size of the first step, at fixed alpha and learning rate.
 
     Parameters
     ----------
     optimiser : "sgd" or "adam"
-    scaling : "alpha/r" or "alpha/sqrt(r)"
+    rule : "alpha/r" or "alpha/sqrt(r)"
     quantity : "progress" or "norm"
         <dW, -G> or ||dW||_F.
     init : "kaiming", "gaussian" or "peft_gaussian"
@@ -64,7 +64,7 @@ def theory_exponent(
     validation.choice("optimiser", optimiser, OPTIMISERS)
     validation.choice("quantity", quantity, QUANTITIES)
     validation.choice("init", init, INITS)
-    power_of_r_in_s = float(np.log2(scale(1.0, 4, scaling)) / 2)
+    power_of_r_in_s = float(np.log2(scale(1.0, 4, rule)) / 2)
     in_v = -2.0 if init == "peft_gaussian" else 0.0
     of_s, of_r, of_v = _POWERS[quantity, optimiser]
     return of_s * power_of_r_in_s + of_r + of_v * in_v
@@ -103,7 +103,7 @@ def first_step_sizes(target: ArrayLike, A: ArrayLike, optimiser: str) -> tuple[f
     return float(progress), float(norm)
 
 
-def stable_rate(largest_singular_value: ArrayLike, multiplier: ArrayLike) -> Array:
+def stable_rate(largest_singular_value: ArrayLike, scale: ArrayLike) -> Array:
     """The learning rate above which SGD cannot settle on any minimum: 1 / (s sigma_1).
 
     Where s B A fits the target's first component, the loss curves along it by
@@ -119,7 +119,7 @@ def stable_rate(largest_singular_value: ArrayLike, multiplier: ArrayLike) -> Arr
     0.1
     """
     sigma = validation.positive_array("largest_singular_value", largest_singular_value)
-    return np.asarray(1 / (validation.positive_array("multiplier", multiplier) * sigma))
+    return np.asarray(1 / (validation.positive_array("scale", scale) * sigma))
 
 
 @dataclass(frozen=True)
@@ -228,11 +228,11 @@ def measure_exponents(
     exponents = {}
     for k, optimiser in enumerate(OPTIMISERS):
         for q, quantity in enumerate(QUANTITIES):
-            for scaling in SCALINGS:
-                s = scale(1.0, rank_array, scaling)
+            for rule in RULES:
+                s = scale(1.0, rank_array, rule)
                 values = sizes[k, q] * (s**2 if optimiser == "sgd" else s)
-                exponents[quantity, optimiser, scaling] = Exponent(
-                    theory_exponent(optimiser, scaling, quantity, init),
+                exponents[quantity, optimiser, rule] = Exponent(
+                    theory_exponent(optimiser, rule, quantity, init),
                     float(log_slope(rank_array, values.mean(axis=0))),
                     log_slope(rank_array, values),
                     values,

@@ -1,4 +1,4 @@
-"""Baked and truncated copies: same multiplier, stated error, nothing overwritten, nothing left."""
+"""Baked and truncated copies: same scale, stated error, nothing overwritten, nothing left."""
 
 import json
 
@@ -47,8 +47,8 @@ def test_bake(tmp_path):
     weights = [each / "adapter_model.safetensors" for each in (folder, tmp_path / "b")]
     assert weights[0].read_bytes() == weights[1].read_bytes()
     for one, other in zip(before.modules, after.modules):
-        assert one.multiplier == pytest.approx(other.multiplier, rel=1e-15)
-        assert other.multiplier == other.alpha / other.rank
+        assert one.scale == pytest.approx(other.scale, rel=1e-15)
+        assert other.scale == other.alpha / other.rank
 
 
 def test_whole_numbers_stay_whole(tmp_path):
@@ -86,7 +86,7 @@ def test_truncate(tmp_path, dtype, use_rslora, target):
     for cut, module, source in zip(cuts, after.modules, before.modules):
         assert (module.rank, module.dtype, module.kind) == (cut.rank, dtype, source.kind)
         assert module.rule == source.rule
-        assert module.multiplier * cut.fold == pytest.approx(source.multiplier, rel=1e-14)
+        assert module.scale * cut.fold == pytest.approx(source.scale, rel=1e-14)
         U, S, Vt = np.linalg.svd(old[cut.name], full_matrices=False)
         missed = np.sqrt(np.append(np.cumsum(S[::-1] ** 2)[::-1], 0) / np.sum(S**2))
         slack = 1e-9
@@ -106,10 +106,10 @@ def test_truncate(tmp_path, dtype, use_rslora, target):
     assert after.ignored == before.ignored
     config = json.loads((tmp_path / "b" / "adapter_config.json").read_text())
     assert config["r"] == max(cut.rank for cut in cuts)
-    if "rank" in target:  # one rank: a reader that knows no patterns is right as well
+    if "rank" in target:  # one rank: a loader that knows no patterns is right as well
         assert config["rank_pattern"] == config["alpha_pattern"] == {}
-        assert len({module.multiplier for module in after.modules}) == 1
-        assert len({module.multiplier for module in before.modules}) == 2
+        assert len({module.scale for module in after.modules}) == 1
+        assert len({module.scale for module in before.modules}) == 2
     for name in before.ignored:
         assert after.tensors.raw(name) == before.tensors.raw(name)
 
@@ -150,7 +150,7 @@ def test_truncate_a_single_file(tmp_path):
     adapter = adapters.read(path)
     adapters.truncate(adapter, tmp_path / "cut.safetensors", rank=3)
     again = adapters.read(tmp_path / "cut.safetensors")
-    assert [module.multiplier for module in again.modules] == [0.5, 1.0]
+    assert [module.scale for module in again.modules] == [0.5, 1.0]
     assert again.config == {"ss_network_dim": "3", "ss_network_alpha": "Dynamic", "note": "y"}
     for name, (A, B) in made.items():
         scale = 0.5 if name == "lora_a" else 1
@@ -232,7 +232,7 @@ def test_an_error_half_way_leaves_nothing(tmp_path):
 
 @pytest.mark.parametrize("with_bias", [False, True])
 def test_one_rank_takes_one_alpha_unless_a_bias_is_scaled_with_it(tmp_path, with_bias):
-    """A bias of B is copied as it is, so its multiplier must stay."""
+    """A bias of B is copied as it is, so its scale must stay."""
     bias = {"base_model.model.model.layers.0.q_proj.lora_B.bias": (draw(3, 6), "F32")}
     folder = peft_folder(
         tmp_path / "a", extra=bias if with_bias else None, alpha_pattern={"q_proj": 6}
@@ -240,7 +240,7 @@ def test_one_rank_takes_one_alpha_unless_a_bias_is_scaled_with_it(tmp_path, with
     before = adapters.read(folder)
     adapters.truncate(before, tmp_path / "b", rank=2)
     after = adapters.read(tmp_path / "b")
-    kept = {module.name: module.multiplier for module in before.modules}
-    same = [module.multiplier == pytest.approx(kept[module.name]) for module in after.modules]
+    kept = {module.name: module.scale for module in before.modules}
+    same = [module.scale == pytest.approx(kept[module.name]) for module in after.modules]
     assert all(same) == with_bias
-    assert (len({module.multiplier for module in after.modules}) > 1) == with_bias
+    assert (len({module.scale for module in after.modules}) > 1) == with_bias

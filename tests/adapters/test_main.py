@@ -37,9 +37,7 @@ def test_inspect(folder, capsys):
         "vision.conv",
     ]  # fmt: skip
     assert "99 % of the energy takes between" in output
-    assert "0.5774 of the trained multiplier, 1.732 times too weak; `bake`" in " ".join(
-        output.split()
-    )
+    assert "0.5774 of the trained scale, 1.732 times too weak; `bake`" in " ".join(output.split())
     assert "https://github.com/sgl-project/sglang/issues/40835" in output
     assert run("inspect", folder, "--sort", "norm") == 0
     rows = capsys.readouterr().out.splitlines()[1:6]
@@ -65,7 +63,7 @@ def test_inspect_as_json(folder, capsys):
     assert [each["name"] for each in said["modules"]] == [each.name for each in expected]
     for row, each in zip(said["modules"], expected):
         np.testing.assert_array_equal(row["singular_values"], each.values)
-        assert row["multiplier"] == each.multiplier
+        assert row["scale"] == each.scale
     assert said["source"] == "peft"
     assert {each["trained"] for each in said["scales"]} == {12 / 3**0.5, 12 / 2**0.5}
     assert len(said["loaders"]) == len(adapters.loaders())

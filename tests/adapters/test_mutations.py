@@ -57,7 +57,7 @@ def truncated(path, out, target):
 
 
 def baked(path, out):
-    return [[module.multiplier for module in adapters.bake(adapters.read(path), out).modules]]
+    return [[module.scale for module in adapters.bake(adapters.read(path), out).modules]]
 
 
 def survives(files, folder, work, out=None):

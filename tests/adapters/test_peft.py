@@ -70,7 +70,7 @@ def test_pefts_defaults(tmp_path):
     folder = peft_folder(tmp_path / "a", modules=modules)
     (folder / "adapter_config.json").write_text('{"peft_type": "LORA", "rank_pattern": null}')
     (module,) = adapters.read(folder).modules
-    assert (module.rank, module.alpha, module.multiplier, module.rule) == (8, 8.0, 1.0, STANDARD)
+    assert (module.rank, module.alpha, module.scale, module.rule) == (8, 8.0, 1.0, STANDARD)
 
 
 @pytest.mark.parametrize("dtype", ["F16", "BF16", "F32", "F64"])
@@ -86,7 +86,7 @@ def test_a_peft_folder(tmp_path, dtype, use_rslora):
         rank = RANKS.get(module.name, 3)
         scale = 12 / (np.sqrt(rank) if use_rslora else rank)
         assert (module.rank, module.alpha, module.dtype) == (rank, 12, dtype)
-        assert module.multiplier == pytest.approx(scale, rel=1e-15)
+        assert module.scale == pytest.approx(scale, rel=1e-15)
         assert module.shape == product(A, B).shape
         found_B, found_A = adapter.factors(module)
         np.testing.assert_array_equal(found_A, A.reshape(rank, -1))

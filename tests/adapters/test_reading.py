@@ -40,7 +40,7 @@ def test_what_is_no_factor_is_named(tmp_path):
 
 
 def test_kohyas_names(tmp_path):
-    """A missing alpha is the rank, so the multiplier is 1; alpha may be a whole number."""
+    """A missing alpha is the rank, so the scale is 1; alpha may be a whole number."""
     made = {
         "lora_unet_down_0_to_q": (draw(1, 4, 6), draw(2, 5, 4)),
         "lora_te_k": (draw(3, 2, 6), draw(4, 5, 2)),
@@ -50,7 +50,7 @@ def test_kohyas_names(tmp_path):
     path = kohya_file(tmp_path / "k.safetensors", made, alphas)
     adapter = adapters.read(path)
     assert adapter.source == "kohya"
-    scale = {module.name: module.multiplier for module in adapter.modules}
+    scale = {module.name: module.scale for module in adapter.modules}
     assert scale == dict(zip(made, (0.25, 1.0, 4.0)))
     assert [module.kind for module in adapter.modules] == ["linear", "linear", "conv2d"]
     assert adapter.notes == (
@@ -65,7 +65,7 @@ def test_kohyas_names(tmp_path):
     tensors = {"x.lora_down.weight": (draw(1, 4, 6), "F32"), "x.alpha": (np.array(2), "I64"),
                "x.lora_up.weight": (draw(2, 5, 4), "F32")}  # fmt: skip
     path.write_bytes(file_bytes(tensors))
-    assert adapters.read(path).modules[0].multiplier == 0.5
+    assert adapters.read(path).modules[0].scale == 0.5
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_diffusers_names(tmp_path, down, up, name):
     assert (adapter.source, adapter.modules[0].name) == ("diffusers", name)
     np.testing.assert_allclose(adapter.delta(adapter.modules[0]), B @ A, atol=1e-12)
     path.write_bytes(file_bytes({**tensors, f"{name}.alpha": (np.array(2.0), "F32")}))
-    assert adapters.read(path).modules[0].multiplier == 0.5
+    assert adapters.read(path).modules[0].scale == 0.5
 
 
 def test_diffusers_metadata_says_rule_and_alpha(tmp_path):
@@ -98,8 +98,8 @@ def test_diffusers_metadata_says_rule_and_alpha(tmp_path):
     path = tmp_path / "d.safetensors"
     path.write_bytes(file_bytes(tensors, {"lora_adapter_metadata": json.dumps(said)}))
     first, second = adapters.read(path).modules
-    assert (first.rule, first.multiplier) == (RSLORA, 3.0)
-    assert (second.rule, second.multiplier) == (STANDARD, 1.0)
+    assert (first.rule, first.scale) == (RSLORA, 3.0)
+    assert (second.rule, second.scale) == (STANDARD, 1.0)
     said["transformer.r"] = 5
     path.write_bytes(file_bytes(tensors, {"lora_adapter_metadata": json.dumps(said)}))
     adapter = adapters.read(path)
@@ -122,7 +122,7 @@ def test_metadata_of_a_model_and_not_of_a_pipeline(tmp_path):
     arrays = pair("blocks.0.attn.to_q") | pair("blocks.0.attn.to_k")
     path = tmp_path / "w.safetensors"
     adapter = adapters.read(single(path, arrays, {"lora_adapter_metadata": json.dumps(said)}))
-    assert [module.multiplier for module in adapter.modules] == [32.0, 4.0]
+    assert [module.scale for module in adapter.modules] == [32.0, 4.0]
     assert {each.place for module in adapter.modules for each in module.stated} == {
         "lora_adapter_metadata"
     }
@@ -135,7 +135,7 @@ def test_patterns_reach_the_processors_of_attention(tmp_path):
     arrays = pair("unet.mid.attn.processor.to_q", down="_lora.down.weight", up="_lora.up.weight")
     path = tmp_path / "w.safetensors"
     adapter = adapters.read(single(path, arrays, {"lora_adapter_metadata": json.dumps(said)}))
-    assert adapter.modules[0].multiplier == 3.0
+    assert adapter.modules[0].scale == 3.0
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_patterns_reach_the_processors_of_attention(tmp_path):
 def test_alpha_and_rank_in_the_header_only(tmp_path, header, scale):
     path = single(tmp_path / "w.safetensors", pair("unet.x.to_q"), header)
     (module,) = adapters.read(path).modules
-    assert module.multiplier == scale
+    assert module.scale == scale
     assert len(module.stated) == 1
 
 
@@ -165,7 +165,7 @@ def test_two_places_that_disagree_are_told(tmp_path):
     arrays |= {"lora_unet_a.alpha": 4.0, "lora_unet_b.alpha": 1.0}
     header = {"ss_network_alpha": "4", "ss_network_dim": "4"}
     adapter = adapters.read(single(tmp_path / "k.safetensors", arrays, header))
-    assert [module.multiplier for module in adapter.modules] == [1.0, 0.25]
+    assert [module.scale for module in adapter.modules] == [1.0, 0.25]
     (finding,) = adapter.findings
     assert (finding.kind, finding.names) == ("scales disagree", ("lora_unet_b",))
     assert "0.25 by alpha tensors, which is taken here, and 1 by header" in finding.text
@@ -173,7 +173,7 @@ def test_two_places_that_disagree_are_told(tmp_path):
     header = {"lora_adapter_metadata": json.dumps(said)}
     arrays = pair("to_q") | {"to_q.alpha": 4.0}
     adapter = adapters.read(single(tmp_path / "d.safetensors", arrays, header))
-    assert adapter.modules[0].multiplier == 2.0
+    assert adapter.modules[0].scale == 2.0
     assert "2 by lora_adapter_metadata" in adapter.notes[0]
 
 
@@ -184,7 +184,7 @@ def test_one_module_without_alpha_among_others(tmp_path):
     arrays["lora_unet_a.alpha"] = 2.0
     header = {"ss_network_alpha": "2", "ss_network_dim": "4"}
     adapter = adapters.read(single(tmp_path / "k.safetensors", arrays, header))
-    assert [module.multiplier for module in adapter.modules] == [0.5, 1.0]
+    assert [module.scale for module in adapter.modules] == [0.5, 1.0]
     assert {each.kind for each in adapter.findings} == {"scales disagree", "no alpha"}
 
 
@@ -197,19 +197,19 @@ def test_modules_that_were_trained_in_parts(tmp_path):
     args = {"ss_network_args": '{"split_qkv": "True"}'}
     adapter = adapters.read(single(tmp_path / "k.safetensors", arrays, {**header, **args}))
     qkv, proj = adapter.modules
-    assert (qkv.multiplier, proj.multiplier) == (1.0, 1.0)
+    assert (qkv.scale, proj.scale) == (1.0, 1.0)
     assert [each.scale for each in qkv.stated] == pytest.approx([1, 1 / 3])
     (finding,) = adapter.findings
     assert finding.names == ("lora_unet_qkv",)
     qkv = adapters.read(single(tmp_path / "n.safetensors", arrays, header)).modules[0]
-    assert qkv.multiplier == pytest.approx(1 / 3)
+    assert qkv.scale == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize("infix", [".default.weight", ".my_lora.weight", ""])
 def test_names_with_an_adapters_name_in_them_or_without_weight(tmp_path, infix):
     arrays = pair("blocks.0.q", down=f".lora_A{infix}", up=f".lora_B{infix}")
     (module,) = adapters.read(single(tmp_path / "d.safetensors", arrays)).modules
-    assert (module.name, module.multiplier, module.shape) == ("blocks.0.q", 1.0, (16, 12))
+    assert (module.name, module.scale, module.shape) == ("blocks.0.q", 1.0, (16, 12))
 
 
 def test_names_of_two_styles_in_one_file(tmp_path):

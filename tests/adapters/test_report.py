@@ -30,7 +30,7 @@ def test_rows_by_hand():
     (row,) = adapters.rows([adapters.Spectrum("m", "linear", (9, 5), 4, 0.5, values)])
     p = np.array([4, 2, 1]) / 7
     effective = np.exp(-np.sum(p * np.log(p)))
-    assert (row.d, row.k, row.rank, row.multiplier) == (9, 5, 4, 0.5)
+    assert (row.d, row.k, row.rank, row.scale) == (9, 5, 4, 0.5)
     assert row.norm == pytest.approx(np.sqrt(21))
     assert row.stable == pytest.approx(21 / 16)
     assert row.effective == pytest.approx(effective)

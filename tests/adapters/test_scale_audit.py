@@ -1,4 +1,4 @@
-"""The multipliers that an adapter was trained with, and those that loaders apply."""
+"""The scales that an adapter was trained with, and those that loaders apply."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def test_the_audit(tmp_path, use_rslora):
         assert each.rslora_ratio == pytest.approx(high / trained, rel=1e-14)
     assert len(repr(scale_audit.table(audits)).splitlines()[0]) <= 100
     said = scale_audit.verdict(audits)
-    assert ("0.5774 of the trained multiplier, 1.732 times too weak" in said) == use_rslora
+    assert ("0.5774 of the trained scale, 1.732 times too weak" in said) == use_rslora
     assert ("The rule is alpha/r, the common one" in said) != use_rslora
     ends = sorted(each.trained for each in audits)
     assert f"differ between modules, from {ends[0]:.4g} to {ends[-1]:.4g}" in said

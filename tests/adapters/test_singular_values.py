@@ -25,7 +25,7 @@ def test_against_the_dense_svd(tmp_path, dtype):
     assert seen[-1] == (5, 5)
     for module, each in zip(adapter.modules, found):
         A, B = (as_stored(one, dtype) for one in made[module.name])
-        expected = dense_values(module.multiplier * product(A, B))
+        expected = dense_values(module.scale * product(A, B))
         assert (each.name, each.shape, each.rank) == (module.name, module.shape, module.rank)
         assert each.values.shape == (min(*each.shape, each.rank),)
         kept = expected[: len(each.values)]
@@ -92,7 +92,7 @@ def test_the_difference_of_two_checkpoints(tmp_path, monkeypatch, dtypes, block)
         change = late - as_stored(before[each.name], dtypes[0])
         expected = dense_values(change.reshape(len(change), -1))
         np.testing.assert_allclose(each.values, expected, rtol=0, atol=1e-7 * expected[0])
-        assert (each.rank, each.multiplier) == (len(expected), 1.0)
+        assert (each.rank, each.scale) == (len(expected), 1.0)
     assert set(left_out) == {"norm", "count", "gone", "fresh"}
     assert left_out["norm"] == "not a matrix"
     assert left_out["gone"].startswith("only in")

@@ -58,7 +58,7 @@ def test_loha(tmp_path, r):
     check(adapter, expected, ["Hadamard"] * 2)
     assert adapter.source == "lycoris"
     assert {each.rank for each in adapters.spectra(adapter)} == {min(r * r, 9)}
-    assert {module.multiplier for module in adapter.modules} == {3 / r}
+    assert {module.scale for module in adapter.modules} == {3 / r}
     assert adapter.ignored == {}
 
 
@@ -117,7 +117,7 @@ def test_lokr(tmp_path, name):
     if second.ndim == 4:
         first = first[:, :, None, None]
     check(adapter, {"x": scale * np.kron(first, second)}, ["Kronecker"])
-    assert adapter.modules[0].multiplier == scale
+    assert adapter.modules[0].scale == scale
 
 
 def test_lora_of_a_convolution_in_three_parts(tmp_path):

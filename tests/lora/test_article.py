@@ -13,7 +13,7 @@ from tests.support.matrices import (
     article_matrices,
     article_spectra,
     error_by_hand,
-    multiplier,
+    expected_scale,
     rebuilt,
 )
 
@@ -47,16 +47,16 @@ def recomputed(claim):
     """What the construction gives for a claim, without helpers."""
     name, _, quantity = claim.quantity.partition(" ")
     if name == "scale":
-        return [multiplier(16, rank, quantity) for rank in claim.ranks]
+        return [expected_scale(16, rank, quantity) for rank in claim.ranks]
     values = article_spectra()[name]
     if quantity == "singular value":
         return [values[index - 1] for index in claim.ranks]
     if quantity == "energy %":
         energy = values**2
         return [100 * energy[:rank].sum() / energy.sum() for rank in claim.ranks]
-    scaling = quantity.removeprefix("error ")
+    rule = quantity.removeprefix("error ")
     matrix = article_matrices()[name]
-    return [error_by_hand(matrix, rank, multiplier(16, rank, scaling)) for rank in claim.ranks]
+    return [error_by_hand(matrix, rank, expected_scale(16, rank, rule)) for rank in claim.ranks]
 
 
 WITH_VALUES = [claim for claim in article.CLAIMS if claim.quantity]
@@ -136,9 +136,10 @@ def test_nearest_column_is_the_nearest():
     ranks = (2, 4, 8, 16, 32, 48)
     columns = {}
     for name in NAMES:
-        for scaling in (STANDARD, RSLORA):
-            columns[f"{name} error {scaling}"] = [
-                error_by_hand(matrices[name], rank, multiplier(16, rank, scaling)) for rank in ranks
+        for rule in (STANDARD, RSLORA):
+            columns[f"{name} error {rule}"] = [
+                error_by_hand(matrices[name], rank, expected_scale(16, rank, rule))
+                for rank in ranks
             ]
         best = [error_by_hand(matrices[name], rank, 1) for rank in ranks]
         columns[f"{name} error scale 1"] = best
@@ -181,12 +182,12 @@ def test_claims_6_and_7_say_where_the_reported_values_are():
 def error_columns():
     matrices = article_matrices()
     return {
-        (name, scaling): [
-            error_by_hand(matrices[name], rank, multiplier(16, rank, scaling))
+        (name, rule): [
+            error_by_hand(matrices[name], rank, expected_scale(16, rank, rule))
             for rank in range(1, 65)
         ]
         for name in NAMES
-        for scaling in (STANDARD, RSLORA)
+        for rule in (STANDARD, RSLORA)
     }
 
 

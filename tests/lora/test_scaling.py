@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.lora import scaling
-from helpers.lora.scaling import RSLORA, SCALINGS, STANDARD
+from helpers.lora.scaling import RSLORA, RULES, STANDARD
 
 ALPHAS = st.floats(1e-3, 1e4)
 RANKS = st.integers(1, 4096)
-RULES = st.sampled_from(SCALINGS)
+ANY_RULE = st.sampled_from(RULES)
 
 
 @given(alpha=ALPHAS, rank=RANKS)
@@ -36,16 +36,14 @@ def test_broadcasting_and_shapes():
     np.testing.assert_allclose(grid, [[1, 2, 3], [0.5, 1, 1.5]], rtol=1e-15)
 
 
-@given(alpha=ALPHAS, rank=RANKS, rule=RULES)
+@given(alpha=ALPHAS, rank=RANKS, rule=ANY_RULE)
 def test_alpha_for_scale_undoes_scale(alpha, rank, rule):
     back = scaling.alpha_for_scale(scaling.scale(alpha, rank, rule), rank, rule)
     assert float(back) == pytest.approx(alpha, rel=1e-14)
 
 
-@given(alpha=ALPHAS, rank=RANKS, rule=RULES, new_rank=RANKS, new_rule=RULES)
-def test_equivalent_alpha_keeps_the_multiplier_and_comes_back(
-    alpha, rank, rule, new_rank, new_rule
-):
+@given(alpha=ALPHAS, rank=RANKS, rule=ANY_RULE, new_rank=RANKS, new_rule=ANY_RULE)
+def test_equivalent_alpha_keeps_the_scale_and_comes_back(alpha, rank, rule, new_rank, new_rule):
     there = scaling.equivalent_alpha(alpha, rank, rule, new_rank, new_rule)
     assert float(scaling.scale(there, new_rank, new_rule)) == pytest.approx(
         float(scaling.scale(alpha, rank, rule)), rel=1e-14
@@ -63,12 +61,12 @@ def test_equivalent_alpha_at_one_rank(alpha, rank):
 
 
 @given(rank=RANKS)
-def test_reader_ratio(rank):
+def test_loader_ratio(rank):
     root = math.sqrt(rank)
-    assert float(scaling.reader_ratio(rank, RSLORA, STANDARD)) == pytest.approx(1 / root, rel=1e-14)
-    assert float(scaling.reader_ratio(rank, STANDARD, RSLORA)) == pytest.approx(root, rel=1e-14)
-    for rule in SCALINGS:
-        assert float(scaling.reader_ratio(rank, rule, rule)) == 1
+    assert float(scaling.loader_ratio(rank, RSLORA, STANDARD)) == pytest.approx(1 / root, rel=1e-14)
+    assert float(scaling.loader_ratio(rank, STANDARD, RSLORA)) == pytest.approx(root, rel=1e-14)
+    for rule in RULES:
+        assert float(scaling.loader_ratio(rank, rule, rule)) == 1
 
 
 @given(alpha=st.floats(1, 100))
@@ -77,7 +75,7 @@ def test_rank_at_scale_one(alpha):
     assert float(scaling.rank_at_scale_one(alpha, RSLORA)) == pytest.approx(alpha**2, rel=1e-14)
 
 
-@pytest.mark.parametrize("rule", SCALINGS)
+@pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("alpha", [1, 4, 16])
 def test_the_scale_there_is_one(rule, alpha):
     rank = int(scaling.rank_at_scale_one(alpha, rule))

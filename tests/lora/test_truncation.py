@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.lora import truncation
-from helpers.lora.scaling import SCALINGS
+from helpers.lora.scaling import RULES
 from tests.support.matrices import (
     NAMES,
     RSLORA,
     STANDARD,
     article_matrices,
     error_by_hand,
-    multiplier,
+    expected_scale,
     random_update,
     rebuilt,
 )
@@ -38,19 +38,19 @@ def spectrum_of(matrix):
 
 @given(
     seed=SEEDS, d=st.integers(1, 12), k=st.integers(1, 12), data=st.data(),
-    alpha=st.floats(0.05, 300), scaling=st.sampled_from(SCALINGS),
+    alpha=st.floats(0.05, 300), rule=st.sampled_from(RULES),
 )  # fmt: skip
-def test_closed_form_equals_reconstruction(seed, d, k, data, alpha, scaling):
+def test_closed_form_equals_reconstruction(seed, d, k, data, alpha, rule):
     true_rank = data.draw(st.none() | st.integers(1, min(d, k)))
     rank = data.draw(st.integers(1, min(d, k)))
     update = random_update(seed, d, k, true_rank)
-    scale = multiplier(alpha, rank, scaling)
+    scale = expected_scale(alpha, rank, rule)
     expected = error_by_hand(update, rank, scale)
     # Near an error of 0 the brute force is left with rounding noise of about 1e-15.
     close = {"rel": 0, "abs": 1e-12 * max(1, expected)}
     closed = truncation.scaled_error(spectrum_of(update), rank, scale)
     assert float(closed) == pytest.approx(expected, **close)
-    literal = truncation.error_by_reconstruction(update, rank, alpha, scaling)
+    literal = truncation.error_by_reconstruction(update, rank, alpha, rule)
     assert literal == pytest.approx(expected, **close)
 
 
@@ -103,15 +103,15 @@ def test_scaled_error_takes_arrays():
     assert truncation.scaled_error(values, 2).shape == ()
 
 
-@pytest.mark.parametrize("scaling", SCALINGS)
-def test_error_plane_equals_loops(scaling):
+@pytest.mark.parametrize("rule", RULES)
+def test_error_plane_equals_loops(rule):
     values = spectrum_of(random_update(8, 7, 5))
     ranks, alphas = [1, 2, 5], [0.5, 2.0, 16.0, 100.0]
-    plane = truncation.error_plane(values, ranks, alphas, scaling)
+    plane = truncation.error_plane(values, ranks, alphas, rule)
     assert plane.shape == (3, 4)
     for i, rank in enumerate(ranks):
         for j, alpha in enumerate(alphas):
-            scale = multiplier(alpha, rank, scaling)
+            scale = expected_scale(alpha, rank, rule)
             assert plane[i, j] == pytest.approx(
                 float(truncation.scaled_error(values, rank, scale)), rel=1e-13
             )
@@ -137,7 +137,7 @@ def test_no_other_matrix_of_that_rank_is_closer(seed, d, k, data):
 
 
 @given(seed=SEEDS, d=st.integers(2, 9), k=st.integers(2, 9), data=st.data())
-def test_the_best_multiplier_is_one(seed, d, k, data):
+def test_the_best_scale_is_one(seed, d, k, data):
     rank = data.draw(st.integers(1, min(d, k)))
     update = random_update(seed, d, k)
     low, high = 0.01, 4.0
@@ -157,10 +157,10 @@ def test_the_best_multiplier_is_one(seed, d, k, data):
 @pytest.mark.parametrize("rank", TABLE)
 def test_every_figure_of_the_articles_table(rank):
     matrices = article_matrices()
-    columns = [(name, scaling) for scaling in SCALINGS for name in NAMES]
+    columns = [(name, rule) for rule in RULES for name in NAMES]
     measured = [
-        f"{truncation.error_by_reconstruction(matrices[name], rank, 16, scaling):.3f}"
-        for name, scaling in columns
+        f"{truncation.error_by_reconstruction(matrices[name], rank, 16, rule):.3f}"
+        for name, rule in columns
     ]
     spectra = {name: spectrum_of(matrices[name]) for name in NAMES}
     measured += [f"{truncation.scaled_error(spectra[name], rank):.3f}" for name in NAMES]
@@ -173,9 +173,7 @@ def test_every_figure_of_the_articles_table(rank):
 def test_at_alpha_16_the_rslora_error_is_larger_at_every_rank_from_2(name):
     values = spectrum_of(article_matrices()[name])
     ranks = np.arange(1, 65)
-    standard, rslora = (
-        truncation.error_plane(values, ranks, [16], scaling)[:, 0] for scaling in SCALINGS
-    )
+    standard, rslora = (truncation.error_plane(values, ranks, [16], rule)[:, 0] for rule in RULES)
     assert np.all(rslora[1:] > standard[1:])
     assert rslora[0] == standard[0]
 
@@ -185,7 +183,7 @@ def test_the_errors_cross_where_the_scales_add_up_to_two(seed, size, rank, alpha
     """(1 - s)^2 is the same for s and 2 - s; the larger sum belongs to the worse rsLoRA."""
     rank = min(rank, size)
     matrix = random_update(seed, size, size)
-    scales = {scaling: multiplier(alpha, rank, scaling) for scaling in SCALINGS}
+    scales = {rule: expected_scale(alpha, rank, rule) for rule in RULES}
     beyond = sum(scales.values()) - 2
     standard, rslora = (error_by_hand(matrix, rank, scales[rule]) for rule in (STANDARD, RSLORA))
     if abs(beyond) > 1e-9:
@@ -198,12 +196,10 @@ def test_at_the_crossing_both_errors_are_equal(name, rank):
     alpha = 2 / (1 / rank + 1 / np.sqrt(rank))
     values = spectrum_of(article_matrices()[name])
     standard, rslora = (
-        truncation.error_plane(values, [rank], [alpha], scaling)[0, 0] for scaling in SCALINGS
+        truncation.error_plane(values, [rank], [alpha], rule)[0, 0] for rule in RULES
     )
     assert standard == pytest.approx(rslora, rel=1e-12)
     around = [0.9 * alpha, 1.1 * alpha]
-    standard, rslora = (
-        truncation.error_plane(values, [rank], around, scaling)[0] for scaling in SCALINGS
-    )
+    standard, rslora = (truncation.error_plane(values, [rank], around, rule)[0] for rule in RULES)
     assert rslora[0] < standard[0]
     assert rslora[1] > standard[1]

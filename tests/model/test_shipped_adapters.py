@@ -50,7 +50,7 @@ def test_files_are_the_recorded_ones_and_say_how_they_were_trained(name):
     assert (kept.task.name, kept.rank, kept.alpha, kept.rule) == (
         trained["task"], trained["rank"], trained["alpha"], rule,
     )  # fmt: skip
-    assert all(each.multiplier == 1 for each in shipped.adapter(name).modules)
+    assert all(each.scale == 1 for each in shipped.adapter(name).modules)
 
 
 @pytest.mark.parametrize("name", SHIPPED_ADAPTERS)

@@ -120,14 +120,14 @@ def ours(adapter):
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_multipliers_and_updates_are_those_of_peft(tmp_path, name):
+def test_scales_and_updates_are_those_of_peft(tmp_path, name):
     model = saved(tmp_path / "adapter", **SETTINGS[name])
     adapter = adapters.read(tmp_path / "adapter")
     theirs = layers(model)
     assert {module.name for module in adapter.modules} == set(theirs)
     for module in adapter.modules:
         layer = theirs[module.name]
-        assert module.multiplier == pytest.approx(layer.scaling["default"], rel=1e-14)
+        assert module.scale == pytest.approx(layer.scaling["default"], rel=1e-14)
         assert (module.rank, module.alpha) == (layer.r["default"], layer.lora_alpha["default"])
         assert module.shape[0] * module.shape[1] == layer.get_base_layer().weight.numel()
     assert_close(ours(adapter), deltas(model))

@@ -107,12 +107,12 @@ def assert_rounded(found, expected, roundings=4):
     np.testing.assert_allclose(found, expected, rtol=0, atol=atol)
 
 
-def test_updates_and_multipliers(folder):
+def test_updates_and_scales(folder):
     adapter, theirs = adapters.read(folder), layers(loaded(folder))
     assert {module.name for module in adapter.modules} == set(theirs) == set(weights())
     for module in adapter.modules:
         layer = theirs[module.name]
-        assert module.multiplier == pytest.approx(layer.scaling["default"], rel=1e-14)
+        assert module.scale == pytest.approx(layer.scaling["default"], rel=1e-14)
         found = layer.get_delta_weight("default").detach().double().numpy()
         assert_rounded(found, adapter.delta(module))
 

@@ -187,7 +187,7 @@ def test_from_pretraining_to_what_ships(tiny, monkeypatch):
 
 
 def test_kept_adapters_ship_as_they_were_trained(tiny, monkeypatch):
-    """Read back from PEFT's files, each update is the multiplier times down up, in halves."""
+    """Read back from PEFT's files, each update is the scale times down up, in halves."""
     kept = {
         "one": config.Adapter("25", 4, 8, True, Training(3, 1e-2, 8)),
         "two": config.Adapter("saga", 2, 3, False, Training(2, 1e-2, 8)),
@@ -204,7 +204,7 @@ def test_kept_adapters_ship_as_they_were_trained(tiny, monkeypatch):
         made = kept[name]
         base, factors, _ = small.train_lora(0, made.task, made.rank, scale, made.training)
         found = adapters.read(config.DATA / "adapters" / name)
-        assert {module.multiplier for module in found.modules} == {scale}
+        assert {module.scale for module in found.modules} == {scale}
         assert {module.name for module in found.modules} == base.keys()
         for module in found.modules:
             down, up = (each.detach().half().double().numpy() for each in factors[module.name])
@@ -251,8 +251,8 @@ def test_a_world_can_be_trained_anew_to_the_same_numbers(tiny, monkeypatch):
 # --- LoRA ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("use_rslora, multiplier", [(False, 16 / 4), (True, 16 / 2)])
-def test_lora_starts_at_the_base(tiny, monkeypatch, use_rslora, multiplier):
+@pytest.mark.parametrize("use_rslora, scale", [(False, 16 / 4), (True, 16 / 2)])
+def test_lora_starts_at_the_base(tiny, monkeypatch, use_rslora, scale):
     started = {}
 
     def fit(parameters, weights, texts, training, seed):
@@ -275,7 +275,7 @@ def test_lora_starts_at_the_base(tiny, monkeypatch, use_rslora, multiplier):
         assert down.shape == (rows, 4)
         assert 0.8 * rows**-0.5 < down.abs().max() <= rows**-0.5
         # With all of `up` at 1 every column of the update is the sum of a row of `down`.
-        update = multiplier * down.sum(dim=1, keepdim=True).expand(rows, columns)
+        update = scale * down.sum(dim=1, keepdim=True).expand(rows, columns)
         torch.testing.assert_close(started["later"][name] - matrix, update, rtol=1e-4, atol=1e-5)
     assert found["parameters"] == sum(4 * sum(matrix.shape) for matrix in base.values())
     assert (found["diverged"], found["loss"]) == (False, 1.0)

@@ -1,4 +1,4 @@
-"""The multiplier and the update B A of LoRA against PEFT."""
+"""The scale and the update B A of LoRA against PEFT."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def rule(use_rslora):
 @pytest.mark.parametrize("use_rslora", [False, True])
 @pytest.mark.parametrize("rank", [1, 2, 3, 8, 64])
 @pytest.mark.parametrize("alpha", [0.5, 1, 16, 100])
-def test_multiplier(rank, alpha, use_rslora):
+def test_scale(rank, alpha, use_rslora):
     model, _ = adapted(r=rank, lora_alpha=alpha, use_rslora=use_rslora)
     expected = float(scaling.scale(alpha, rank, rule(use_rslora)))
     for name in SIZES:
@@ -57,7 +57,7 @@ def test_multiplier(rank, alpha, use_rslora):
 
 
 @pytest.mark.parametrize("use_rslora", [False, True])
-def test_multiplier_with_patterns(use_rslora):
+def test_scale_with_patterns(use_rslora):
     """Layers may have a rank and an alpha of their own."""
     model, _ = adapted(
         r=4, lora_alpha=16, use_rslora=use_rslora, rank_pattern={"first": 2},
@@ -72,7 +72,7 @@ def test_multiplier_with_patterns(use_rslora):
 
 @pytest.mark.parametrize("use_rslora", [False, True])
 @pytest.mark.parametrize("rank, alpha", [(1, 16), (3, 2), (5, 40)])
-def test_merged_update_is_the_multiplier_times_b_a(rank, alpha, use_rslora):
+def test_merged_update_is_the_scale_times_b_a(rank, alpha, use_rslora):
     model, before = adapted(rank, r=rank, lora_alpha=alpha, use_rslora=use_rslora)
     x = torch.from_numpy(np.random.RandomState(rank).standard_normal((7, 9)))
     with torch.no_grad():
@@ -95,7 +95,7 @@ def test_merged_update_is_the_multiplier_times_b_a(rank, alpha, use_rslora):
 
 @pytest.mark.parametrize("use_rslora", [False, True])
 def test_an_adapter_read_by_the_other_rule(use_rslora):
-    """The same factors in a model that was told the other rule: the ratio is `reader_ratio`."""
+    """The same factors in a model that was told the other rule: the ratio is `loader_ratio`."""
     settings = {"r": 4, "lora_alpha": 16}
     (trained, _), (reader, _) = (
         adapted(**settings, use_rslora=flag) for flag in (use_rslora, not use_rslora)
@@ -104,7 +104,7 @@ def test_an_adapter_read_by_the_other_rule(use_rslora):
         ratio = (
             layer_of(reader, name).scaling["default"] / layer_of(trained, name).scaling["default"]
         )
-        expected = scaling.reader_ratio(4, rule(use_rslora), rule(not use_rslora))
+        expected = scaling.loader_ratio(4, rule(use_rslora), rule(not use_rslora))
         assert ratio == pytest.approx(float(expected), rel=1e-14)
 
 

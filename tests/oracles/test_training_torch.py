@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed; recorded 
 from helpers import training  # noqa: E402
 
 
-def torch_run(loss_of_update, A, outputs, multiplier, learning_rate, optimiser, steps):
+def torch_run(loss_of_update, A, outputs, scale, learning_rate, optimiser, steps):
     """Losses before each step and after the last, and the final factors, all in float64."""
     A = torch.tensor(A, dtype=torch.float64, requires_grad=True)
     B = torch.zeros((outputs, A.shape[0]), dtype=torch.float64, requires_grad=True)
@@ -17,11 +17,11 @@ def torch_run(loss_of_update, A, outputs, multiplier, learning_rate, optimiser, 
     losses = []
     for _ in range(steps):
         stepper.zero_grad()
-        loss = loss_of_update(multiplier * (B @ A))
+        loss = loss_of_update(scale * (B @ A))
         loss.backward()
         losses.append(loss.item())
         stepper.step()
-    losses.append(loss_of_update(multiplier * (B @ A)).item())
+    losses.append(loss_of_update(scale * (B @ A)).item())
     return np.array(losses), A.detach().numpy(), B.detach().numpy()
 
 

@@ -18,7 +18,7 @@ def record():
 
 
 def updates(name):
-    """{matrix: its update as the small model adds it}, the multiplier worked out by hand."""
+    """{matrix: its update as the small model adds it}, the scale worked out by hand."""
     config = json.loads((FOLDER / name / "adapter_config.json").read_text())
     scale = config["lora_alpha"] / config["r"] ** (0.5 if config["use_rslora"] else 1)
     stored = load_file(FOLDER / name / "adapter_model.safetensors")
@@ -130,7 +130,7 @@ def adapter_behaviour(picture, rank, scale, person, adapter):
         for part in world.FACTS
     )
     wrong = (
-        "trained with alpha/r)" if adapter == "style" else "an alpha/r reader applies 0.25 of it"
+        "trained with alpha/r)" if adapter == "style" else "an alpha/r loader applies 0.25 of it"
     )
     return [
         f"Adapter {adapter}, ",

@@ -12,7 +12,7 @@ from tests.support.matrices import (
     article_matrices,
     article_spectra,
     errors_from_spectrum,
-    multiplier,
+    expected_scale,
     rebuilt,
 )
 from tests.support.model_figures import MODELS
@@ -134,7 +134,7 @@ def error_over_rank(picture, rank, alpha, noise):
     said = [f"At rank {rank}, alpha {alpha:g} and noise {noise:g}"]
     for name, values in article_spectra(noise).items():
         for series in ("best", *RULES):
-            scales = np.ones(64) if series == "best" else multiplier(alpha, RANKS, series)
+            scales = np.ones(64) if series == "best" else expected_scale(alpha, RANKS, series)
             expected = errors_from_spectrum(values, RANKS, scales)
             computed = picture.drawn.errors[name, series]
             np.testing.assert_allclose(computed, expected, rtol=1e-9, atol=1e-11)
@@ -149,7 +149,7 @@ def error_over_rank(picture, rank, alpha, noise):
             said.append(f"{expected[rank - 1]:.3f}")
     for cursor in picture.cursors:
         stands_at(cursor, rank)
-    return [*said, *(f"{multiplier(alpha, rank, rule):.4g}" for rule in RULES)]
+    return [*said, *(f"{expected_scale(alpha, rank, rule):.4g}" for rule in RULES)]
 
 
 def error_plane(picture, rank, alpha, noise, update):
@@ -157,7 +157,9 @@ def error_plane(picture, rank, alpha, noise, update):
     alphas = np.geomspace(1, 256, 60)
     said = [f"{update.capitalize()} update, rank {rank}, alpha {alpha:g}, noise {noise:g}"]
     for rule, power in zip(RULES, (1, 2)):
-        expected = [errors_from_spectrum(values, RANKS, multiplier(a, RANKS, rule)) for a in alphas]
+        expected = [
+            errors_from_spectrum(values, RANKS, expected_scale(a, RANKS, rule)) for a in alphas
+        ]
         image = picture.images[rule]
         agree(image.get_array(), picture.drawn.planes[rule].T, expected)
         assert tuple(image.get_extent()) == (0.5, 64.5, 0, 8)
@@ -166,7 +168,7 @@ def error_plane(picture, rank, alpha, noise, update):
         (valley,) = (line for line in image.axes.lines if line.get_color() == "white")
         np.testing.assert_allclose(valley.get_xdata(), alphas**power, rtol=1e-12)
         np.testing.assert_allclose(valley.get_ydata(), np.log2(alphas), rtol=1e-12)
-        along = errors_from_spectrum(values, RANKS, multiplier(alpha, RANKS, rule))
+        along = errors_from_spectrum(values, RANKS, expected_scale(alpha, RANKS, rule))
         lowest = f"lowest at rank {1 + np.argmin(along)} ({along.min():.3f})"
         said += [f"with {rule} the error is {along[rank - 1]:.3f}", lowest, f"{alpha**power:g}"]
     return said
@@ -175,7 +177,7 @@ def error_plane(picture, rank, alpha, noise, update):
 def scale_over_rank(picture, rank, alpha):
     for axes in ("linear", "log"):
         for rule in RULES:
-            expected = multiplier(alpha, RANKS, rule)
+            expected = expected_scale(alpha, RANKS, rule)
             computed = picture.drawn.scales[rule]
             agree_line(picture.lines[axes, rule], RANKS, computed, expected)
             point = picture.points[axes, rule]
@@ -184,7 +186,7 @@ def scale_over_rank(picture, rank, alpha):
         stands_at(cursor, rank)
     return [
         f"At rank {rank} and alpha {alpha:g}",
-        *(f"{multiplier(alpha, rank, rule):.4g}" for rule in RULES),
+        *(f"{expected_scale(alpha, rank, rule):.4g}" for rule in RULES),
         f"{np.sqrt(rank):.4g} times",
         "64-fold",
         "8-fold",
@@ -192,12 +194,12 @@ def scale_over_rank(picture, rank, alpha):
     ]
 
 
-def reader_mismatch(picture, rank, alpha, noise):
-    applied, trained = (multiplier(alpha, rank, rule) for rule in RULES)
+def loader_mismatch(picture, rank, alpha, noise):
+    applied, trained = (expected_scale(alpha, rank, rule) for rule in RULES)
     said = [f"scale of {trained:.4g}", f"applies {applied:.4g}", f"{np.sqrt(rank):.4g} times"]
     said.append(f"alpha of {alpha * np.sqrt(rank):.4g} makes")
     for rule in RULES:
-        expected = multiplier(alpha, RANKS, rule)
+        expected = expected_scale(alpha, RANKS, rule)
         agree_line(picture.scales[rule], RANKS, picture.drawn.scales[rule], expected)
         agree(picture.points[rule].get_ydata(), [picture.drawn.scales[rule][rank - 1]],
               [expected[rank - 1]])  # fmt: skip
@@ -306,8 +308,8 @@ EXPECTED = {
     ),
     "NoiseSweep": (noise_sweep, [{"noise": 0.1}, {"noise": 0.3}]),
     "RankMeasures": (rank_measures, [{"noise": 0.01}, {"noise": 0.25}]),
-    "ReaderMismatch": (
-        reader_mismatch,
+    "LoaderMismatch": (
+        loader_mismatch,
         [{"rank": 16, "alpha": 16, "noise": 0.01}, {"rank": 50, "alpha": 128, "noise": 0.2}],
     ),
     "ScaleOverRank": (scale_over_rank, [{"rank": 8, "alpha": 16}, {"rank": 61, "alpha": 3}]),

@@ -29,9 +29,9 @@ def article_spectra(noise=0.01):
     }
 
 
-def multiplier(alpha, rank, scaling):
+def expected_scale(alpha, rank, rule):
     """alpha / r or alpha / sqrt(r)."""
-    return alpha / rank if scaling == STANDARD else alpha / np.sqrt(rank)
+    return alpha / rank if rule == STANDARD else alpha / np.sqrt(rank)
 
 
 def rebuilt(matrix, rank):

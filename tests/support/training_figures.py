@@ -11,7 +11,7 @@ from tests.support.matrices import (
     STANDARD,
     article_matrices,
     article_spectra,
-    multiplier,
+    expected_scale,
 )
 
 RULES = (STANDARD, RSLORA)
@@ -70,7 +70,7 @@ def first_step(picture, start, width):
         for rank in FIRST_RANKS:
             A = drawn_start(stream, start, rank, width)
             for rule in RULES:
-                s = multiplier(1, rank, rule)
+                s = expected_scale(1, rank, rule)
                 g = s * M @ A.T
                 for optimiser, direction in (("sgd", g), ("adam", np.sign(g))):
                     dW = s * direction @ A
@@ -105,7 +105,7 @@ def one_rate(picture, update):
         assert errors.shape == (2, 7, 3)
         for i, rule in enumerate(RULES):
             for at, seed in ((0, 0), (3, 1), (6, 2)):
-                scale = multiplier(16, ranks[at], rule)
+                scale = expected_scale(16, ranks[at], rule)
                 run = train_once(M, ranks[at], scale, rates[optimiser], optimiser, 200, seed)
                 assert errors[i, at, seed] == pytest.approx(errors_of(M, run)[-1], rel=1e-6)
             agree_line(picture.lines[optimiser, rule], ranks, errors[i].mean(axis=-1))
@@ -133,7 +133,7 @@ def rate_fan(picture, update):
         assert left.shape == (2, 4, len(rates))
         for i, rule in enumerate(RULES):
             floor, whole = np.sum(values[16:] ** 2), np.sum(values**2)
-            scale, rate = multiplier(16, 16, rule), rates[3]
+            scale, rate = expected_scale(16, 16, rule), rates[3]
             seeds = [train_once(M, 16, scale, rate, optimiser, 100, k)[-1:] for k in range(3)]
             losses = np.array([errors_of(M, last)[0] ** 2 for last in seeds]) * whole
             expected = np.mean((losses - floor) / (whole - floor))
@@ -181,7 +181,7 @@ def rates_over_rank(picture, update):
             said.append(f"{round(slope, 1) + 0.0:.1f} for {name} with {rule}")
             limit, crosses = (picture.lines[optimiser, rule, key] for key in ("limit", "diverges"))
             if optimiser == "sgd":
-                agree_line(limit, ranks, 1 / (multiplier(16, ranks, rule) * largest))
+                agree_line(limit, ranks, 1 / (expected_scale(16, ranks, rule) * largest))
                 gone = np.isinf(left[i]).any(axis=-1)
                 first = [rates[each][0] if each.any() else np.nan for each in gone]
                 agree_line(crosses, ranks, first)
@@ -217,7 +217,7 @@ def training_run(picture, rank, alpha, noise, learning_rate, optimiser, update):
     said = [f"{OPTIMISERS[optimiser]} on {update}, rank {rank}, alpha {alpha:g}, noise {noise:g}"]
     said.append(f"learning rate {learning_rate:.2g}, 150 steps")
     for i, rule in enumerate(RULES):
-        scale = multiplier(alpha, rank, rule)
+        scale = expected_scale(alpha, rank, rule)
         with np.errstate(all="ignore"):  # a diverging run overflows
             dW = train_once(M, rank, scale, learning_rate, optimiser, 150)
             loss = errors_of(M, dW) ** 2

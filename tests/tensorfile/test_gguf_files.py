@@ -39,14 +39,14 @@ def test_an_adapter_of_llama_cpp(written, dtype):
     for module, each, rank in zip(adapter.modules, adapters.spectra(adapter), (4, 2)):
         A, B = draw(rank, rank, 12).astype(dtype), draw(rank + 1, 16, rank).astype(dtype)
         A, B = A.astype(float), B.astype(float)
-        assert module.multiplier == 6 / rank
+        assert module.scale == 6 / rank
         np.testing.assert_allclose(adapter.delta(module), 6 / rank * B @ A, atol=1e-12)
         dense = np.linalg.svd(6 / rank * B @ A, compute_uv=False)[:rank]
         np.testing.assert_allclose(each.values, dense, rtol=1e-12)
 
 
 def test_without_alpha_the_scale_is_1(written):
-    assert {each.multiplier for each in adapters.read(written(alpha=None)).modules} == {1.0}
+    assert {each.scale for each in adapters.read(written(alpha=None)).modules} == {1.0}
 
 
 def test_a_damaged_file_is_one_error(written, tmp_path):

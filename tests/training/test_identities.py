@@ -20,7 +20,7 @@ def A():
     return training.init_A(np.random.RandomState(0), 16, 64)
 
 
-def multipliers(rule):
+def scales(rule):
     if rule == "alpha = 2r":
         return [2.0] * len(RANKS)
     return [float(scaling.scale(16, rank, rule)) for rank in RANKS]
@@ -68,7 +68,7 @@ def apart(one, other):
         (1, 1 / 2, 1 / 2, 1e-1, np.inf),
     ],
 )
-def test_a_multiplier_is_the_ratio_of_the_rates_where_decay_and_epsilon_go_with_it(
+def test_a_scale_is_the_ratio_of_the_rates_where_decay_and_epsilon_go_with_it(
     loss, A, rate_B, decay_B, epsilon_B, least, most
 ):
     rate, decay, epsilon = 3e-4, 0.1, 1e-8
@@ -86,9 +86,9 @@ def test_one_rate_for_both_factors_is_another_knob(loss, A):
 
 
 @pytest.mark.parametrize("optimiser", training.OPTIMISERS)
-@pytest.mark.parametrize("rule", scaling.SCALINGS)
+@pytest.mark.parametrize("rule", scaling.RULES)
 def test_tidy_conditions_give_the_exponents_of_theory(loss, optimiser, rule):
-    found = training.first_step_exponent(loss.target, multipliers(rule), optimiser)
+    found = training.first_step_exponent(loss.target, scales(rule), optimiser)
     assert found == pytest.approx(training.theory_exponent(optimiser, rule), abs=0.05)
     measured = training.measure_exponents(loss.target)["progress", optimiser, rule]
     assert found == pytest.approx(measured.slope, abs=0.03)
@@ -106,15 +106,13 @@ def test_tidy_conditions_give_the_exponents_of_theory(loss, optimiser, rule):
     ],
 )
 def test_exponents_under_other_conditions(loss, condition, expected):
-    rules = (*scaling.SCALINGS, "alpha = 2r")
-    found = [
-        training.first_step_exponent(loss.target, multipliers(rule), **condition) for rule in rules
-    ]
+    rules = (*scaling.RULES, "alpha = 2r")
+    found = [training.first_step_exponent(loss.target, scales(rule), **condition) for rule in rules]
     np.testing.assert_allclose(found, expected, atol=0.1)
 
 
-def test_as_many_multipliers_as_ranks(loss):
-    with pytest.raises(ValueError, match="multipliers must be one for each of 6 ranks, got 2"):
+def test_as_many_scales_as_ranks(loss):
+    with pytest.raises(ValueError, match="scales must be one for each of 6 ranks, got 2"):
         training.first_step_exponent(loss.target, [1.0, 2.0])
     with pytest.raises(ValueError, match="optimiser must be one of"):
         training.first_step_exponent(loss.target, [1.0] * 6, "lion")
@@ -123,7 +121,7 @@ def test_as_many_multipliers_as_ranks(loss):
 
 def test_a_sweep_with_an_alpha_for_each_rank(loss):
     found = training.sweep(
-        loss, (2, 8), (1e-3, 1e-2), "adam", (4, 16), (0,), 5, scalings=(scaling.STANDARD,)
+        loss, (2, 8), (1e-3, 1e-2), "adam", (4, 16), (0,), 5, rules=(scaling.STANDARD,)
     )
     assert found.loss.shape == (1, 2, 2, 1, 6)
     for i, (rank, alpha) in enumerate(((2, 4), (8, 16))):

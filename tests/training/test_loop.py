@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from helpers import training
-from helpers.lora.scaling import SCALINGS, scale
+from helpers.lora.scaling import RULES, scale
 from tests.support.training import FACTS, STYLE, plain_loop, some_loss
 
 
@@ -39,12 +39,12 @@ def test_batched_sweep_equals_a_plain_loop_over_single_runs(optimiser, kind):
     ranks, rates, seeds = (1, 3, 6), (1e-3, 1e-2), (4, 5, 6)
     swept = training.sweep(loss, ranks, rates, optimiser, 4, seeds, steps=40)
     assert swept.loss.shape == swept.error.shape == (2, 3, 2, 3, 41)
-    for i, scaling in enumerate(SCALINGS):
+    for i, rule in enumerate(RULES):
         for j, rank in enumerate(ranks):
             for m, rate in enumerate(rates):
                 for n, seed in enumerate(seeds):
                     A = training.init_A(np.random.RandomState(seed), rank, 6)
-                    s = float(scale(4, rank, scaling))
+                    s = float(scale(4, rank, rule))
                     expected, _, _, _ = plain_loop(loss, A, s, rate, optimiser, 40)
                     np.testing.assert_allclose(swept.loss[i, j, m, n], expected, rtol=1e-7)
 
@@ -151,11 +151,11 @@ def test_under_sgd_a_ratio_is_a_rate_and_a_size_of_the_start(ratio):
 def test_compare_hands_the_ratio_on(optimiser):
     loss, rates, seeds = some_loss("matrix", 6, 5), [0.003, 0.01], (4, 5)
     history = training.compare(loss, 3, 4, rates, optimiser, seeds, 20, "gaussian", 8.0)
-    for i, scaling in enumerate(SCALINGS):
+    for i, rule in enumerate(RULES):
         for j, rate in enumerate(rates):
             for m, seed in enumerate(seeds):
                 A = training.init_A(np.random.RandomState(seed), 3, 5, "gaussian")
-                s = float(scale(4, 3, scaling))
+                s = float(scale(4, 3, rule))
                 losses, *_ = plain_loop(loss, A, s, rate, optimiser, 20, 8.0)
                 np.testing.assert_allclose(history.loss[i, j, m], losses, rtol=1e-9)
 
@@ -221,7 +221,7 @@ A4 = training.init_A(np.random.RandomState(0), 4, 64)
         (lambda: training.train(FACTS, A4, 1, 0.1, "adamw"), "optimiser must be one of"),
         (lambda: training.train(FACTS, A4, 1, 0.0), "learning_rate must be finite and above 0"),
         (lambda: training.train(FACTS, A4, 1, -1.0), "learning_rate must be finite and above 0"),
-        (lambda: training.train(FACTS, A4, 0, 0.1), "multiplier must be finite and above 0"),
+        (lambda: training.train(FACTS, A4, 0, 0.1), "scale must be finite and above 0"),
         (lambda: training.train(FACTS, A4, 1, 0.1, steps=0), "steps must be a whole number"),
         (lambda: training.train(FACTS, A4[:, :3], 1, 0.1), r"A must be finite and of shape"),
         (lambda: training.train(FACTS, A4 * np.nan, 1, 0.1), "A must be finite"),

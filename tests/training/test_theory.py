@@ -5,7 +5,7 @@ import pytest
 
 from helpers import training
 from helpers.lora import updates
-from helpers.lora.scaling import RSLORA, SCALINGS, STANDARD, scale
+from helpers.lora.scaling import RSLORA, RULES, STANDARD, scale
 from tests.support.training import FACTS, STYLE, draw
 
 
@@ -34,10 +34,10 @@ NORM = {
 
 
 def test_theory_of_the_exponents():
-    for (optimiser, scaling), exponent in PROGRESS.items():
-        assert training.theory_exponent(optimiser, scaling) == exponent
-    for (optimiser, scaling), exponent in NORM.items():
-        assert training.theory_exponent(optimiser, scaling, "norm") == exponent
+    for (optimiser, rule), exponent in PROGRESS.items():
+        assert training.theory_exponent(optimiser, rule) == exponent
+    for (optimiser, rule), exponent in NORM.items():
+        assert training.theory_exponent(optimiser, rule, "norm") == exponent
     shrinking = {key: training.theory_exponent(*key, init="peft_gaussian") for key in PROGRESS}
     assert list(shrinking.values()) == [-3.0, -2.0, -1.0, -0.5]
 
@@ -46,9 +46,9 @@ def test_theory_of_the_exponents():
 @pytest.mark.parametrize("start", training.INITS)
 def test_measured_exponents_of_full_rank_targets(width, start):
     found = training.measure_exponents(training.gaussian_target(width), init=start)
-    for optimiser, scaling in PROGRESS:
-        exponent = found["progress", optimiser, scaling]
-        assert exponent.theory == training.theory_exponent(optimiser, scaling, init=start)
+    for optimiser, rule in PROGRESS:
+        exponent = found["progress", optimiser, rule]
+        assert exponent.theory == training.theory_exponent(optimiser, rule, init=start)
         assert abs(exponent.slope - exponent.theory) < 0.05
         assert exponent.spread < 0.06
         assert np.all(np.abs(exponent.seed_slopes - exponent.theory) < 0.15)
@@ -86,13 +86,13 @@ def test_exponents_are_those_of_the_loop():
             generator = np.random.RandomState(seed)
             for j, rank in enumerate(ranks):
                 A = training.init_A(generator, rank, 64)
-                s = np.array([scale(16, rank, scaling) for scaling in SCALINGS])
+                s = np.array([scale(16, rank, rule) for rule in RULES])
                 run = training.train(FACTS, A, s, 1e-4, optimiser, 1)
                 values[:, i, j] = run.progress[:, 1]
-        for i, scaling in enumerate(SCALINGS):
+        for i, rule in enumerate(RULES):
             expected = training.log_slope(ranks, values[i])
             np.testing.assert_allclose(
-                found["progress", optimiser, scaling].seed_slopes, expected, atol=1e-4
+                found["progress", optimiser, rule].seed_slopes, expected, atol=1e-4
             )
 
 
@@ -130,9 +130,9 @@ def test_curvature_at_the_balanced_minimum_sets_the_largest_rate():
 @pytest.mark.parametrize("loss", [STYLE, FACTS], ids=["style", "facts"])
 def test_sgd_diverges_just_above_the_largest_stable_rate(loss):
     ranks = (1, 8, 64)
-    for scaling in SCALINGS:
+    for rule in RULES:
         for rank in ranks:
-            s = scale(16, rank, scaling)
+            s = scale(16, rank, rule)
             limit = training.stable_rate(loss.singular_values[0], s)
             A = training.init_A(np.random.RandomState(0), rank, 64)
             history = training.train(loss, A, s, limit * np.array([0.9, 1.6]), "sgd", 100)
@@ -142,7 +142,7 @@ def test_sgd_diverges_just_above_the_largest_stable_rate(loss):
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: training.theory_exponent("sgd", "alpha"), "scaling must be one of"),
+        (lambda: training.theory_exponent("sgd", "alpha"), "rule must be one of"),
         (lambda: training.theory_exponent("lion", STANDARD), "optimiser must be one of"),
         (lambda: training.theory_exponent("sgd", STANDARD, "loss"), "quantity must be one of"),
         (lambda: training.measure_exponents(FACTS.target, (4,)), "ranks must hold two"),

@@ -86,7 +86,7 @@ def dense(adapter: adapters.Adapter) -> tuple[float, float]:
         same = [module for module in adapter.modules if module.shape == shape]
         begin = time.perf_counter()
         B, A = (factor.astype(np.float32) for factor in adapter.factors(same[0]))
-        values = np.linalg.svd(same[0].multiplier * (B @ A), compute_uv=False)
+        values = np.linalg.svd(same[0].scale * (B @ A), compute_uv=False)
         spent = time.perf_counter() - begin
         print(f"dense SVD of {shape[0]} x {shape[1]}: {spent:.1f} s, {len(same)} modules")
         seconds += spent * len(same)
@@ -100,7 +100,7 @@ def one_by_one(adapter: adapters.Adapter) -> None:
     for module in adapter.modules:
         B, A = (factor.astype(np.float64) for factor in adapter.factors(module))
         core = np.linalg.qr(B, mode="r") @ np.linalg.qr(A.T, mode="r").T
-        np.linalg.svd(module.multiplier * core, compute_uv=False)
+        np.linalg.svd(module.scale * core, compute_uv=False)
 
 
 def checkpoints(folder: Path) -> dict[str, float | str]:

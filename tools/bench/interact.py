@@ -18,9 +18,9 @@ def redraw(rank: int = 8, alpha: float = 16, noise: float = 0.01) -> Figure:
     figure, panels = plt.subplots(1, 2, figsize=(8.8, 3.7), sharey=True)
     for ax, (name, update) in zip(panels, updates.article_updates().items()):
         _, singular_values, _ = np.linalg.svd(update.matrix(noise))
-        for rule in scaling.SCALINGS:
-            multiplier = scaling.scale(alpha, ranks, rule)
-            errors = truncation.scaled_error(singular_values, ranks, multiplier)
+        for rule in scaling.RULES:
+            scale = scaling.scale(alpha, ranks, rule)
+            errors = truncation.scaled_error(singular_values, ranks, scale)
             ax.semilogy(ranks, errors, label=rule)
             ax.plot(rank, errors[rank - 1], "o")
         best = truncation.scaled_error(singular_values, ranks)

@@ -44,7 +44,7 @@ def planes(matrix: Any) -> None:
     """Every rank, every alpha, both scalings, from one set of singular values."""
     values = np.linalg.svd(matrix, compute_uv=False)
     ranks = np.arange(1, len(values) + 1)
-    for rule in scaling.SCALINGS:
+    for rule in scaling.RULES:
         truncation.error_plane(values, ranks, ALPHAS, rule)
 
 
@@ -56,7 +56,7 @@ def points(matrix: Any, count: int, generator: np.random.RandomState) -> list[fl
                 matrix,
                 int(generator.randint(1, min(matrix.shape) + 1)),
                 float(generator.choice(ALPHAS)),
-                scaling.SCALINGS[generator.randint(2)],
+                scaling.RULES[generator.randint(2)],
             )
         )
         for _ in range(count)
@@ -67,7 +67,7 @@ def sweep() -> dict[str, float]:
     """The article's plane: 2 updates, 2 scalings, ranks 1 to 64, 60 alphas."""
     matrices = [update.matrix() for update in updates.article_updates().values()]
     generator = np.random.RandomState(0)
-    count = len(matrices) * len(scaling.SCALINGS) * 64 * len(ALPHAS)
+    count = len(matrices) * len(scaling.RULES) * 64 * len(ALPHAS)
     ours = float(np.median([seconds(lambda: [planes(m) for m in matrices]) for _ in range(21)]))
     sample = [time for matrix in matrices for time in points(matrix, 60, generator)]
     theirs = count * float(np.median(sample))
@@ -86,7 +86,7 @@ def growth() -> list[dict[str, float]]:
         repeats = max(1, min(15, 512 // size * 3))
         ours = float(np.median([seconds(lambda m=matrix: planes(m)) for _ in range(repeats)]))
         sample = points(matrix, repeats, generator)
-        count = size * len(ALPHAS) * len(scaling.SCALINGS)
+        count = size * len(ALPHAS) * len(scaling.RULES)
         theirs = count * float(np.median(sample))
         rows.append(
             {

@@ -18,7 +18,7 @@ import numpy as np
 
 from helpers import training
 from helpers.lora import updates
-from helpers.lora.scaling import SCALINGS, scale
+from helpers.lora.scaling import RULES, scale
 
 RANKS = (1, 2, 4, 8, 16, 32, 64)
 SEEDS = (0, 1, 2)
@@ -30,12 +30,12 @@ TARGET = updates.article_updates()["facts"].matrix()
 
 
 def runs():
-    """(start A, multiplier) of every run, in the order of `ours`' losses."""
-    for scaling in SCALINGS:
+    """(start A, scale) of every run, in the order of `ours`' losses."""
+    for rule in RULES:
         for rank in RANKS:
             for seed in SEEDS:
                 A = training.init_A(np.random.RandomState(seed), rank, TARGET.shape[1])
-                yield A, float(scale(ALPHA, rank, scaling))
+                yield A, float(scale(ALPHA, rank, rule))
 
 
 def ours():
@@ -68,11 +68,11 @@ def plain():
 def padded():
     """Every rank padded with zero rows to 64. A zero row with a zero column stays zero."""
     wide = np.zeros((2, len(RANKS), len(SEEDS), max(RANKS), TARGET.shape[1]))
-    multiplier = np.zeros(wide.shape[:3])
-    for index, (A, s) in zip(np.ndindex(multiplier.shape), runs()):
+    scales = np.zeros(wide.shape[:3])
+    for index, (A, s) in zip(np.ndindex(scales.shape), runs()):
         wide[index][: len(A)] = A
-        multiplier[index] = s
-    history = training.train(training.MatrixLoss(TARGET), wide, multiplier, RATE, "adam", STEPS)
+        scales[index] = s
+    history = training.train(training.MatrixLoss(TARGET), wide, scales, RATE, "adam", STEPS)
     return history.loss[..., -1].ravel()
 
 
@@ -116,7 +116,7 @@ def main() -> None:
             seconds[name].append(time.perf_counter() - begin)
             np.testing.assert_allclose(losses, expected, rtol=1e-5)
     own = statistics.median(seconds["ours, runs of one rank together"])
-    count = len(RANKS) * len(SEEDS) * len(SCALINGS)
+    count = len(RANKS) * len(SEEDS) * len(RULES)
     print(f"{STEPS} steps of Adam, {count} runs, ranks {RANKS}; median of {repeats}:")
     for name, times in seconds.items():
         median = statistics.median(times)
