@@ -27,7 +27,7 @@ BAD_RANKS = [
 BAD_FREE_RANKS = [case for case in BAD_RANKS if case[0] != "above"]
 BAD_NOISES = [(-0.1, "-0.1"), (NAN, "nan"), (math.inf, "inf"), ("0.1", "'0.1'"), (True, "True")]
 BAD_POSITIVES = [(0, "0"), (-2, "-2"), (NAN, "nan"), (math.inf, "inf"), ([], "[]"), ("x", "'x'")]
-BAD_SCALINGS = [("rslora", "'rslora'"), ("", "''"), (None, "None"), (0.5, "0.5")]
+BAD_RULES = [("rslora", "'rslora'"), ("", "''"), (None, "None"), (0.5, "0.5")]
 BAD_SHAPES = [
     ((0, 3), "shape[0]", "got 0"),
     ((3, -1), "shape[1]", "got -1"),
@@ -121,7 +121,7 @@ for value, shown in BAD_POSITIVES:
         add(function, "alpha", value, f"got {shown}", "finite and above 0")
     add(alpha_for_scale, "scale", value, f"got {shown}", "finite and above 0")
 at_scale_one = with_defaults(scaling.rank_at_scale_one, alpha=16)
-for value, shown in BAD_SCALINGS:
+for value, shown in BAD_RULES:
     for function in (scale, alpha_for_scale, equivalent, at_scale_one):
         add(function, "rule", value, f"got {shown}", "one of 'alpha/r', 'alpha/sqrt(r)'")
 
@@ -153,7 +153,7 @@ for value, got, allowed in BAD_RANKS:
 for value, shown in BAD_POSITIVES:
     add(literal, "alpha", value, f"got {shown}", "finite and above 0")
     add(scaled_error, "scale", value, f"got {shown}", "finite and above 0")
-for value, shown in BAD_SCALINGS:
+for value, shown in BAD_RULES:
     for function in (literal, plane):
         add(function, "rule", value, f"got {shown}", "one of 'alpha/r', 'alpha/sqrt(r)'")
 

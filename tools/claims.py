@@ -43,7 +43,7 @@ NAMES = {
     "np": "numpy",
     "adapters": "helpers.adapters",
     "article": "helpers.lora.article",
-    "rule": "helpers.lora.scaling",
+    "scaling": "helpers.lora.scaling",
     "spectrum": "helpers.lora.spectrum",
     "truncation": "helpers.lora.truncation",
     "updates": "helpers.lora.updates",

@@ -122,7 +122,7 @@ def verdict(audits: list[Audit]) -> str:
     Examples
     --------
     >>> from helpers.model import shipped
-    >>> verdict(audit(shipped.adapter("people")))[:69]
+    >>> verdict(audit(shipped.adapter("people")))[:68]
     'A loader that ignores use_rslora applies 0.25 of the trained scale, '
     """
     rslora = [each for each in audits if each.rule == scaling.RSLORA]

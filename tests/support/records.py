@@ -153,7 +153,7 @@ def ends(control):
 def settings(name):
     """{what is set: settings}, the start first."""
     if name in EXPECTED:
-        return {json.dumps(each)[1:-1]: each for each in EXPECTED[name][1]}
+        return {json.dumps(each, default=vars)[1:-1]: each for each in EXPECTED[name][1]}
     explorer = made(name)
     found = {"start": explorer.start}
     for setting, control in explorer.controls.items():

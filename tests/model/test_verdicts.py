@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from helpers.model import predictions
+from helpers.model import verdicts
 from helpers.model.matched import MATCHED
-from helpers.model.predictions import PREDICTIONS, Prediction
 from helpers.model.shipped import measured
+from helpers.model.verdicts import PREDICTIONS, Prediction
 
 
 def test_there_are_ten_and_more_each_with_its_source():
@@ -63,7 +63,7 @@ def test_alpha_and_rate_straight_from_the_record():
 
 def test_known_facts_along_a_dial_straight_from_the_record():
     for rank in (None, 64, 16):
-        for world, got in zip((3, 4, 5), predictions.turned_down(rank)):
+        for world, got in zip((3, 4, 5), verdicts.turned_down(rank)):
             (run,) = (
                 run for run in measured("small_map")["examine"]
                 if (run["seed"], run["rank"], run.get("quantised")) == (world, rank, None)
