@@ -7,7 +7,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from helpers.model import results
+from helpers.lora.scaling import RSLORA
+from helpers.model import results, tasks
 from helpers.model.tasks import FULL_RANK
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -96,12 +97,19 @@ class Adapter:
 
 
 #: Trained as in the capacity runs, all with the scale 1.
-ADAPTERS = {
-    "people": Adapter("100", 16, 4, True, Training(400, 3e-3, 32)),
-    "crowd": Adapter("400", 16, 4, True, Training(900, 3e-3)),
-    "style": Adapter("saga", 16, 16, False, Training(250, 3e-3)),
-    "wide": Adapter("100", 64, 8, True, Training(400, 3e-3, 32), ships=False),
+_ADAPTER_TRAINING = {
+    "people": Training(400, 3e-3, 32),
+    "crowd": Training(900, 3e-3),
+    "style": Training(250, 3e-3),
+    "wide": Training(400, 3e-3, 32),
 }
+ADAPTERS = {
+    name: Adapter(
+        kept.task.name, kept.rank, kept.alpha, kept.rule == RSLORA, _ADAPTER_TRAINING[name],
+        kept.ships,
+    )
+    for name, kept in tasks.ADAPTERS.items()
+}  # fmt: skip
 SCALES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0)
 #: SmolLM2: full fine-tuning, then LoRA by task (its learning rate is swept).
 PRETRAINED_FULL = {
