@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import nox
@@ -94,10 +95,10 @@ def ipywidgets7(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def threads(session: nox.Session) -> None:
-    """Two threads. Two workers' threads would wait for each other, so two notebooks do."""
+    """Two threads, with the Python that runs nox. Two workers' threads would wait for each other, so two notebooks do."""
     chosen = [name for name in NOTEBOOKS if re.match(r"notebooks/0[37]", name)]
     environment = {"OPENBLAS_NUM_THREADS": "2"}
-    session.run("python", "-m", "pytest", *NBVAL, *chosen, env=environment, external=True)
+    session.run(sys.executable, "-m", "pytest", *NBVAL, *chosen, env=environment, external=True)
 
 
 @nox.session(python=False)
@@ -105,6 +106,6 @@ def kernel(session: nox.Session) -> None:
     """Another kernel of OpenBLAS, with the versions that are here."""
     (name,) = session.posargs
     session.run(
-        "python", "-m", "pytest", *NBVAL, *TWO_WORKERS, *NOTEBOOKS,
+        sys.executable, "-m", "pytest", *NBVAL, *TWO_WORKERS, *NOTEBOOKS,
         env={"OPENBLAS_CORETYPE": name}, external=True,
     )  # fmt: skip
