@@ -95,7 +95,10 @@ def ipywidgets7(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def threads(session: nox.Session) -> None:
-    """Two threads, with the Python that runs nox. Two workers' threads would wait for each other, so two notebooks do."""
+    """Two threads, with the Python that runs nox.
+
+    Two workers' threads would wait for each other, so two notebooks do.
+    """
     chosen = [name for name in NOTEBOOKS if re.match(r"notebooks/0[37]", name)]
     environment = {"OPENBLAS_NUM_THREADS": "2"}
     session.run(sys.executable, "-m", "pytest", *NBVAL, *chosen, env=environment, external=True)
