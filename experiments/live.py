@@ -1,4 +1,4 @@
-"""The run of the trainer that notebook 07 shows: ``python -m experiments.live``.
+"""The run of the trainer that notebook 09 shows: ``python -m experiments.live``.
 
 It needs nothing but NumPy. Run anew, elsewhere, its last digits differ: training amplifies
 the rounding of a processor's own sums.

@@ -28,7 +28,7 @@ from .tables import Table
 REDRAW = 0.5
 #: How often facts are asked for in a run.
 ASKED_TIMES = 8
-#: What a reader finds set: as in our own runs of notebook 07, and done in seconds.
+#: What a reader finds set: as in our own runs of notebook 09, and done in seconds.
 START = {"learning_rate": 0.0032}
 
 _HEADINGS = ("run", "what was trained", "matrices", "optimiser", "people", "old data",

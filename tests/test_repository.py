@@ -76,7 +76,7 @@ def test_a_new_address_reaches_every_place(tmp_path):
 
 
 def test_the_readme_quotes_what_was_measured():
-    """Notebook 08's figures, means over the seeds."""
+    """Notebook 10's figures, means over the seeds."""
     text = " ".join(text_of("README.md").split())
     cut, read = (results.adapter("people", side) for side in ("ranks", "scales"))
     kept = cut.mean("facts")[list(cut.at).index(1)]

@@ -1,13 +1,13 @@
 """Every claim of README and recaps: where it is shown, how often, and what would falsify it.
 
     python -m tools.claims           what is missing or no longer true
-    python -m tools.claims write     notebooks/appendix/claims.md, from claims.toml
+    python -m tools.claims write     notebooks/appendix/claims.md, from the folder claims
 
-`notebooks/appendix/claims.toml` is written by hand, one block for each sentence:
+`notebooks/appendix/claims/03.toml` has what notebook 03's recap says, and README.toml what the
+README does. They are written by hand, one block for each sentence:
 
     [[claim]]
     words = "The sentence as it stands, without links and emphasis."
-    where = "03"              # a notebook's recap, or "README"
     shows = "03 c03-20"       # the notebook and the id of the cell that shows it
     seeds = "3 worlds"
     spread = "0.59 to 0.62"
@@ -33,7 +33,7 @@ else:
     import tomli as tomllib  # pytest brings it
 
 ROOT = Path(__file__).parent.parent
-SOURCE = ROOT / "notebooks" / "appendix" / "claims.toml"
+SOURCE = ROOT / "notebooks" / "appendix" / "claims"
 TABLE = SOURCE.with_suffix(".md")
 README = "README"
 #: The parts of the README that say what was found.
@@ -67,15 +67,17 @@ class Claim:
     check: Sequence[str] = ()
 
 
-def read(path: Path = SOURCE) -> list[Claim]:
-    """The claims of a file. Raises ValueError that names a block and its odd key."""
-    known = {field.name for field in fields(Claim)}
+def read(folder: Path = SOURCE) -> list[Claim]:
+    """The claims of a folder, README's first. Raises ValueError for a block's odd key."""
+    known = {field.name for field in fields(Claim)} - {"where"}
     found = []
-    for block in tomllib.loads(path.read_text(encoding="utf-8"))["claim"]:
-        odd = sorted((block.keys() ^ known) - {"check"})
-        if odd:
-            raise ValueError(f"a claim has {known}; odd: {odd}, in {block.get('words', block)!r}")
-        found.append(Claim(**block))
+    for path in sorted(folder.glob("*.toml"), key=lambda path: (path.stem != README, path.stem)):
+        for block in tomllib.loads(path.read_text(encoding="utf-8"))["claim"]:
+            odd = sorted((block.keys() ^ known) - {"check"})
+            if odd:
+                words = block.get("words", block)
+                raise ValueError(f"a claim has {known}; odd: {odd}, in {path.name}: {words!r}")
+            found.append(Claim(where=path.stem, **block))
     return found
 
 
@@ -160,7 +162,7 @@ def problems(claims: Sequence[Claim], stated: dict[str, list[str]] | None = None
     stated = said() if stated is None else stated
     listed = {(claim.where, claim.words) for claim in claims}
     found = [
-        f"{where} says, and claims.toml does not list: {sentence}"
+        f"{where} says, and no claim lists: {sentence}"
         for where, each in stated.items()
         for sentence in each
         if (where, sentence) not in listed
@@ -189,7 +191,7 @@ def render(claims: Sequence[Claim]) -> str:
         "",
         "Each sentence of the README's findings and of the notebooks' recaps, with the cell that "
         "shows it, how often it was measured, how far the measurements lie apart, and what would "
-        "falsify it. Written from `claims.toml` by `python -m tools.claims write`; a test holds "
+        "falsify it. Written from `claims/` by `python -m tools.claims write`; a test holds "
         "that no sentence is missing here, that each still stands where this table says, and "
         "that what can be computed comes out true.",
     ]

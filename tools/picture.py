@@ -14,7 +14,7 @@ from playwright.sync_api import sync_playwright
 from . import lab
 
 ROOT = Path(__file__).parent.parent
-NOTEBOOK = "07_language_model.ipynb"
+NOTEBOOK = "08_language_model.ipynb"
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Exercises of notebooks 07 and 08: a small language model, and adapters of it."""
+"""Exercises of notebooks 08 and 10: a small language model, and adapters of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .answers import Check, function, not_a_rank, number, pair
 
 
 def lowest_for_3200(answer: Any) -> str:
-    """Exercise 07-1: the lowest rank for 3,200 people, at half a bit in each number."""
+    """Exercise 08-1: the lowest rank for 3,200 people, at half a bit in each number."""
     ranks = 3200 * world.bits_per_person() / (0.5 * lora_size(shipped.base(), 1))
     return number(
         float(np.ceil(ranks)),
@@ -33,7 +33,7 @@ def _facts_right(rank: int) -> float:
 
 
 def lowest_rank(answer: Any) -> str:
-    """Exercise 07-2: the lowest rank at which one person's facts are all right."""
+    """Exercise 08-2: the lowest rank at which one person's facts are all right."""
     if problem := not_a_rank(answer, FULL_RANK):
         return problem
     rank = int(np.asarray(answer).item())
@@ -46,7 +46,7 @@ def lowest_rank(answer: Any) -> str:
 
 @function
 def normalise(answer: Any) -> str:
-    """Exercise 07-3: a function x -> x over its root mean square, row by row."""
+    """Exercise 08-3: a function x -> x over its root mean square, row by row."""
     x = 3 * np.random.RandomState(0).standard_normal((2, 4, 5))
     got, expected = np.asarray(answer(x.copy())), transformer.normalise(x)
     if got.shape != x.shape:
@@ -63,7 +63,7 @@ def normalise(answer: Any) -> str:
 
 
 def crowd_at_most(answer: Any) -> str:
-    """Exercise 08-1: the lowest rank at which the adapter "crowd" has an error of at most 0.3."""
+    """Exercise 10-1: the lowest rank at which the adapter "crowd" has an error of at most 0.3."""
     crowd = shipped.adapter("crowd")
     if problem := not_a_rank(answer, crowd.modules[0].rank):
         return problem
@@ -78,7 +78,7 @@ def crowd_at_most(answer: Any) -> str:
 
 @function
 def share_in_use(answer: Any) -> str:
-    """Exercise 08-2: a function (B, A) -> effective rank of B A over r."""
+    """Exercise 10-2: a function (B, A) -> effective rank of B A over r."""
     draw = np.random.RandomState(0)
     B = draw.standard_normal((30, 6)) * [9, 5, 3, 1, 0.5, 0.1]
     A = draw.standard_normal((6, 20))
@@ -109,15 +109,15 @@ def _weakened() -> tuple[float, float]:
 
 
 def weaker(answer: Any) -> str:
-    """Exercise 08-3: a scale, and the share of the known people's facts at it."""
+    """Exercise 10-3: a scale, and the share of the known people's facts at it."""
     return pair(_weakened(), "those are the inverses.")(answer)
 
 
 CHECKS: dict[str, Check] = {
-    "07-1": lowest_for_3200,
-    "07-2": lowest_rank,
-    "07-3": normalise,
-    "08-1": crowd_at_most,
-    "08-2": share_in_use,
-    "08-3": weaker,
+    "08-1": lowest_for_3200,
+    "08-2": lowest_rank,
+    "08-3": normalise,
+    "10-1": crowd_at_most,
+    "10-2": share_in_use,
+    "10-3": weaker,
 }

@@ -250,7 +250,7 @@ def _steadier(claim: Claim) -> Finding:
 
 def _training(claim: Claim) -> Finding:
     return Finding(
-        claim, (), UNTESTED, "nothing is trained in the construction; notebook 06 trains"
+        claim, (), UNTESTED, "nothing is trained in the construction; notebook 07 trains"
     )
 
 

@@ -1,6 +1,6 @@
 """Training at every rank and learning rate, with both scalings from the same A.
 
-At the end the sweeps that notebook 06 shows: the article's two updates. Each trains
+At the end the sweeps that notebook 07 shows: the article's two updates. Each trains
 once per process, so that a table and a figure of the same runs pay once.
 """
 

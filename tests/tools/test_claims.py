@@ -16,7 +16,7 @@ def test_every_claim_is_listed_shown_and_true(listed):
     found = claims.problems(listed)
     if found:
         pytest.fail(
-            "mend notebooks/appendix/claims.toml, or the sentence:\n" + "\n".join(found),
+            "mend notebooks/appendix/claims/, or the sentence:\n" + "\n".join(found),
             pytrace=False,
         )
 
@@ -40,7 +40,7 @@ def test_a_sentence_that_is_not_listed_is_found(listed):
     stated = claims.said()
     stated["07"].append("Rank 1 forgets as much as full fine-tuning.")
     assert claims.problems(listed, stated) == [
-        "07 says, and claims.toml does not list: Rank 1 forgets as much as full fine-tuning."
+        "07 says, and no claim lists: Rank 1 forgets as much as full fine-tuning."
     ]
 
 
@@ -62,10 +62,10 @@ def test_a_planted_fault_is_found(listed, change, problem):
 
 
 def test_an_odd_key_is_named(tmp_path):
-    path = tmp_path / "claims.toml"
-    path.write_text('[[claim]]\nwords = "A."\nwhere = "01"\nshown = "01 c01-05"\n')
-    with pytest.raises(ValueError, match=r"odd: .*'shown'.*'A\.'"):
-        claims.read(path)
+    path = tmp_path / "01.toml"
+    path.write_text('[[claim]]\nwords = "A."\nshown = "01 c01-05"\n')
+    with pytest.raises(ValueError, match=r"odd: .*'shown'.*01.toml: 'A\.'"):
+        claims.read(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from ..site import served
 from .browser import WATCH, press
 
 #: The heaviest page, and the notebook that a reader opens first.
-PAGE, NOTEBOOK = "06_training_dynamics", "01_setup"
+PAGE, NOTEBOOK = "07_learning_rates", "01_setup"
 PRESSES = 30
 #: Milliseconds between two looks at the page, which cost it time.
 EVERY = 50
