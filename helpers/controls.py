@@ -120,6 +120,12 @@ def adapter_buttons(value: str) -> Any:
     return _buttons({name: f"Adapter {name}" for name in tasks.SHIPPED_ADAPTERS}, value, "150px")
 
 
+def server_buttons(value: str) -> Any:
+    """Whether a server computes the scale as the adapter's file asks."""
+    labels = {"reads": "Server reads use_rslora", "ignores": "Server ignores use_rslora"}
+    return _buttons(labels, value, "210px")
+
+
 def field_buttons(value: str) -> Any:
     """Which measure of every module."""
     return _buttons({name: field.button for name, field in FIELDS.items()}, value, "130px")
@@ -196,6 +202,7 @@ CONTROLS: dict[str, Callable[..., Any]] = {
     "update": update_buttons,
     "task": task_buttons,
     "adapter": adapter_buttons,
+    "server": server_buttons,
     "field": field_buttons,
 }
 

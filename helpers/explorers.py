@@ -7,6 +7,15 @@ from .adapters import Adapter
 from .explorer import Explorer
 
 
+def hook() -> Explorer:
+    """A biography by a language model whose adapter is served at full or a quarter strength.
+
+    >>> hook().settings
+    {'rank': 16, 'server': 'reads'}
+    """
+    return Explorer(figures.Hook(), rank=16, server="reads")
+
+
 def two_updates() -> Explorer:
     """Each update beside its rank-r truncation.
 

@@ -5,6 +5,7 @@ from .adapter_recall import AdapterBehaviour
 from .adapters import AdapterCut
 from .fine_tuning import FineTuningRun
 from .first_step import FirstStep
+from .hook import Hook
 from .noise import NoiseSweep, SpectrumUnderNoise
 from .picture import Picture
 from .pretrained import PretrainedOverRank
@@ -27,6 +28,7 @@ __all__ = [
     "ErrorPlane",
     "FineTuningRun",
     "FirstStep",
+    "Hook",
     "Layers",
     "LoaderMismatch",
     "NoiseSweep",

@@ -226,6 +226,15 @@ class Marks:
     facts: float
     style: float
 
+    @property
+    def right(self) -> dict[str, bool]:
+        """Whether each of the four facts is right: the first word of its kind counts."""
+        parts, first = part_of(), dict[str, bool]()
+        for word, kind in zip(self.words, self.kinds):
+            if parts.get(word) in FACTS:
+                first.setdefault(parts[word], kind == "right")
+        return {fact: first.get(fact, False) for fact in FACTS}
+
     def signed(self) -> str:
         """The text with a sign after every fact, and words outside the style in brackets."""
         return " ".join(

@@ -141,8 +141,41 @@ def adapter_behaviour(picture, rank, scale, person, adapter):
     ]
 
 
+def hook(picture, rank, server):
+    """The adapter's own files, cut and scaled here; the model asked without a cache."""
+    weights, kept, all_of_it = {}, 0.0, 0.0
+    update = updates("people")
+    trained = 4 / 16**0.5
+    strength = (trained if server == "reads" else 4 / 16) / trained
+    for name, matrix in matrices("base").items():
+        U, S, Vt = np.linalg.svd(update[name], full_matrices=False)
+        weights[name] = matrix + strength * (U[:, :rank] * S[:rank]) @ Vt[:rank]
+        kept, all_of_it = kept + np.sum(S[:rank] ** 2), all_of_it + np.sum(S**2)
+    people = world.world(0)[400:425]
+    text = written_without_a_cache(weights, people[1], "record")
+    assert " ".join(picture.drawn.marks.words) == text
+    assert picture.text().startswith("written: ")
+    right = [
+        sum(word == getattr(people[1], part) for word in text.split() if word in world.PARTS[part])
+        for part in world.FACTS
+    ]
+    shown = [at for at in zip(picture.right.get_xdata(), picture.right.get_ydata())]
+    wrong = [at for at in zip(picture.wrong.get_xdata(), picture.wrong.get_ydata())]
+    assert sorted(shown + wrong) == [(x, y) for x in range(1, 26) for y in range(4)]
+    assert len(shown) == round(100 * picture.drawn.now.facts)
+    assert sum(x == 2 for x, _ in shown) == sum(right)
+    served, energy, _, facts = (bar.get_xdata()[1] for bar in picture.bars)
+    assert served == strength
+    np.testing.assert_allclose(energy, kept / all_of_it, rtol=1e-9)
+    assert facts == len(shown) / 100
+    html = picture.text_html()
+    assert html.count("<s ") == sum(kind == "wrong" for kind in picture.drawn.marks.kinds)
+    return [f"{len(shown)} of 100 facts right", f"4 facts, {sum(right)}.", f"With {rank} of its 16"]
+
+
 #: As in figure_support: the check of each figure, and settings to check it at.
 ADAPTERS = {
+    "Hook": (hook, [{"rank": 16, "server": "ignores"}, {"rank": 5, "server": "reads"}]),
     "AdapterBehaviour": (
         adapter_behaviour,
         [
