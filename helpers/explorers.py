@@ -25,13 +25,13 @@ def two_updates() -> Explorer:
     return Explorer(figures.TwoUpdates(), rank=4, noise=0.01)
 
 
-def layers() -> Explorer:
-    """An update as a stack of rank-one layers.
+def components() -> Explorer:
+    """An update as a stack of rank-one components.
 
-    >>> layers().settings
+    >>> components().settings
     {'rank': 1, 'noise': 0.01, 'update': 'style'}
     """
-    return Explorer(figures.Layers(), rank=1, noise=0.01, update="style")
+    return Explorer(figures.Components(), rank=1, noise=0.01, update="style")
 
 
 def spectrum_under_noise() -> Explorer:

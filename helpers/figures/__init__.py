@@ -16,20 +16,20 @@ from .scaling import LoaderMismatch, ScaleOverRank
 from .spectrum import EnergyTriangle, RankMeasures, SpectrumEnergyError
 from .training import OneRate, TrainingRun
 from .truncation import ErrorOverRank, ErrorPlane
-from .updates import Layers, TwoUpdates
+from .updates import Components, TwoUpdates
 
 __all__ = [
     "AdapterBehaviour",
     "AdapterCut",
     "AdapterMap",
     "Behaviour",
+    "Components",
     "EnergyTriangle",
     "ErrorOverRank",
     "ErrorPlane",
     "FineTuningRun",
     "FirstStep",
     "Hook",
-    "Layers",
     "LoaderMismatch",
     "NoiseSweep",
     "OneRate",

@@ -87,7 +87,7 @@ class TwoUpdates(Picture[Truncations]):
 class Component:
     """The r-th rank-one component of an update, those up to it, and what they leave.
 
-    matrices: (64, 64) by `Layers.TITLES`. share: of the energy, in this component.
+    matrices: (64, 64) by `Components.TITLES`. share: of the energy, in this component.
     captured: of the energy, in all up to it.
     """
 
@@ -100,21 +100,21 @@ class Component:
     captured: float
 
 
-class Layers(Picture[Component]):
-    """An update as a stack of rank-one layers: the r-th, the first r together, the rest.
+class Components(Picture[Component]):
+    """An update as a stack of rank-one components: the r-th, the first r together, the rest.
 
     Settings: rank (1 to 64), noise (>= 0), update ("style" or "facts").
 
     Examples
     --------
-    >>> picture = Layers().draw(rank=3, noise=0.01, update="style")
+    >>> picture = Components().draw(rank=3, noise=0.01, update="style")
     >>> print(f"{picture.drawn.singular_value:.1f}")
     2.0
     """
 
     size = (8.8, 3.2)
     colormap = HEAT
-    TITLES = ("layer r alone", "layers 1 to r together", "what is still missing")
+    TITLES = ("component r alone", "components 1 to r together", "what is still missing")
 
     def build(self) -> None:
         self.images = {}
@@ -134,12 +134,12 @@ class Layers(Picture[Component]):
     def numbers(self, rank: int = 1, noise: float = 0.01, update: str = "style") -> Component:
         svd = _svd(update, noise)
         U, S, Vt = svd
-        layer = S[rank - 1] * np.outer(U[:, rank - 1], Vt[rank - 1])
+        component = S[rank - 1] * np.outer(U[:, rank - 1], Vt[rank - 1])
         together = svd.truncated(rank).matrix()
         missing = updates.article_updates()[update].matrix(noise) - together
         return Component(
             rank, noise, update, float(S[rank - 1]),
-            matrices=dict(zip(self.TITLES, (layer, together, missing))),
+            matrices=dict(zip(self.TITLES, (component, together, missing))),
             share=float(S[rank - 1] ** 2 / np.sum(S**2)),
             captured=float(spectrum.captured_energy(S)[rank - 1]),
         )  # fmt: skip
@@ -148,8 +148,8 @@ class Layers(Picture[Component]):
         for title, image in self.images.items():
             image.set_data(numbers.matrices[title])
         return (
-            f"{numbers.update.capitalize()} at noise {numbers.noise:g}: layer "
+            f"{numbers.update.capitalize()} at noise {numbers.noise:g}: component "
             f"{numbers.rank} has the singular value {numbers.singular_value:.2f} and "
-            f"{100 * numbers.share:.1f} % of the energy. The layers up to it hold "
+            f"{100 * numbers.share:.1f} % of the energy. The components up to it hold "
             f"{100 * numbers.captured:.1f} %."
         )

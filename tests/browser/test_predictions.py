@@ -68,7 +68,7 @@ def test_from_the_question_to_the_card_by_keyboard(ran: Any) -> None:
     card = page.locator(".jp-OutputArea-output:has-text('predictions committed')").last
     assert "0 of 3 predictions committed" in card.inner_text()
 
-    text = form(page, 1).get_by_role("textbox", name="Layers of style for an error of 0.05")
+    text = form(page, 1).get_by_role("textbox", name="Components of style for an error of 0.05")
     text.focus()
     page.keyboard.type("many")
     press(page, "Enter")

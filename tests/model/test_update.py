@@ -62,7 +62,7 @@ def test_rank_or_scale_zero_is_the_base(rank, scale):
 
 
 @given(seed=SEEDS, rank=st.integers(1, 6), scale=st.floats(0, 5))
-def test_it_is_a_sum_of_rank_one_layers(seed, rank, scale):
+def test_it_is_a_sum_of_rank_one_components(seed, rank, scale):
     """A matrix that has fewer singular values keeps all it has."""
     base, update = model(seed)
     applied = apply_update(base, decompose(update), rank, scale)

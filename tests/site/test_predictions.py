@@ -94,7 +94,7 @@ def test_from_the_question_to_the_card_by_keyboard(page: Any) -> None:
     words = [forms.nth(i).locator("[role=status]") for i in range(3)]
     readings = page.locator("details.reading")
 
-    text = forms.nth(1).get_by_role("textbox", name="Layers of style for an error of 0.05")
+    text = forms.nth(1).get_by_role("textbox", name="Components of style for an error of 0.05")
     text.focus()
     page.keyboard.type("many")
     page.keyboard.press("Enter")

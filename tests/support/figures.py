@@ -58,11 +58,11 @@ def two_updates(picture, rank, noise):
     return said
 
 
-def layers(picture, rank, noise, update):
+def components(picture, rank, noise, update):
     matrix = article_matrices(noise)[update]
     together = rebuilt(matrix, rank)
-    layer = together - (rebuilt(matrix, rank - 1) if rank > 1 else 0)
-    for title, expected in zip(picture.TITLES, (layer, together, matrix - together)):
+    component = together - (rebuilt(matrix, rank - 1) if rank > 1 else 0)
+    for title, expected in zip(picture.TITLES, (component, together, matrix - together)):
         agree(picture.images[title].get_array(), picture.drawn.matrices[title], expected)
     values = article_spectra(noise)[update]
     share = values[rank - 1] ** 2 / np.sum(values**2)
@@ -299,8 +299,8 @@ EXPECTED = {
             {"rank": 33, "alpha": 192, "noise": 0.4, "update": "style"},
         ],
     ),
-    "Layers": (
-        layers,
+    "Components": (
+        components,
         [
             {"rank": 1, "noise": 0.01, "update": "style"},
             {"rank": 5, "noise": 0.1, "update": "facts"},

@@ -35,7 +35,7 @@ def expected_scale(alpha, rank, rule):
 
 
 def rebuilt(matrix, rank):
-    """The truncated SVD as a sum of rank-one layers."""
+    """The truncated SVD as a sum of rank-one components."""
     U, S, Vt = np.linalg.svd(matrix)
     return sum(S[i] * np.outer(U[:, i], Vt[i]) for i in range(rank))
 
