@@ -13,6 +13,8 @@ import pytest
 from helpers import exercises
 from tests.support.explorers import made
 from tests.support.notebooks import (
+    APPENDICES,
+    EVERY,
     FOLDER,
     PATHS,
     WIDGET_VIEW,
@@ -34,7 +36,7 @@ from tests.support.notebooks import (
 from tools import notebooks
 
 
-@pytest.fixture(params=PATHS, ids=lambda path: path.name)
+@pytest.fixture(params=EVERY, ids=lambda path: path.name)
 def path(request):
     return request.param
 
@@ -117,22 +119,33 @@ def test_bootstrap_is_first_and_the_same_everywhere(notebook):
     assert cell.source == tagged(load(PATHS[0]), "bootstrap")[0].source
 
 
+def neighbours(path):
+    """Where a notebook's navigation leads: to both sides, or from an appendix back."""
+    if path in APPENDICES:
+        link = f"appendix/{path.name}"
+        return [
+            f"../{other.name}" for other in PATHS
+            if any(link in links(cell.source) for cell in markdown_cells(load(other)))
+        ]  # fmt: skip
+    at = PATHS.index(path)
+    return [PATHS[i].name for i in (at - 1, at + 1) if 0 <= i < len(PATHS)]
+
+
 def test_navigation(path, notebook):
     under_the_title, at_the_end = tagged(notebook, "navigation")
     assert under_the_title is notebook.cells[1]
     assert at_the_end is notebook.cells[-1]
-    at = PATHS.index(path)
-    neighbours = [PATHS[i].name for i in (at - 1, at + 1) if 0 <= i < len(PATHS)]
+    assert neighbours(path)
     for cell in (under_the_title, at_the_end):
         assert cell.cell_type == "markdown"
-        assert [link for link in links(cell.source) if "://" not in link] == neighbours
+        assert [link for link in links(cell.source) if "://" not in link] == neighbours(path)
 
 
-def test_headings(notebook):
+def test_headings(path, notebook):
     found = [each for cell in markdown_cells(notebook) for each in headings(cell.source)]
     (title,) = [text for level, text in found if level == 1]
     assert headings(notebook.cells[0].source)[0] == (1, title)
-    assert title.endswith("?")
+    assert title.endswith("?") or path in APPENDICES
     levels = [level for level, _ in found]
     assert all(after <= before + 1 for before, after in pairwise(levels))
 
@@ -321,9 +334,9 @@ def run(source, namespace):
     return None
 
 
-def test_the_solutions_are_correct(notebook, monkeypatch):
+def test_the_solutions_are_correct(path, notebook, monkeypatch):
     """All cells in order in one namespace, each exercise replaced by its folded solution."""
-    monkeypatch.chdir(FOLDER)
+    monkeypatch.chdir(path.parent)
     monkeypatch.setattr(sys, "path", list(sys.path))
     namespace = {"__name__": "__main__"}
     for cell in code_cells(notebook):

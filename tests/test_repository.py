@@ -46,9 +46,9 @@ def test_the_address_is_quoted_as_it_stands():
 
 
 def test_bootstrap_and_navigation_are_in_step():
-    before = {path: path.read_bytes() for path in notebooks.NOTEBOOKS}
+    before = {path: path.read_bytes() for path in notebooks.EVERY}
     assert notebooks.sync() == []
-    assert before == {path: path.read_bytes() for path in notebooks.NOTEBOOKS}
+    assert before == {path: path.read_bytes() for path in notebooks.EVERY}
 
 
 @pytest.mark.parametrize("bad", ["", "owner", "a/b/c", "https://github.com/a/b", "o wner/name"])
@@ -68,7 +68,7 @@ def test_a_new_address_reaches_every_place(tmp_path):
     command = [sys.executable, "-m", "tools.address", "somebody/rank-lab"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     quoting = ["pyproject.toml", "README.md", "CITATION.cff"]
-    quoting += [f"notebooks/{path.name}" for path in notebooks.NOTEBOOKS]
+    quoting += [f"notebooks/{notebooks.in_folder(path)}" for path in notebooks.EVERY]
     for name in quoting:
         assert "somebody/rank-lab" in (tmp_path / name).read_text(encoding="utf-8"), name
     check = [sys.executable, "-m", "tools.address", "--check"]

@@ -3,7 +3,7 @@
     python -m tools.notebooks sync      first cells, navigation, CONTRIBUTING's table
     python -m tools.notebooks refresh   sync, then restart and run each notebook, and store it
 
-`refresh` takes notebook paths; without any it does them all.
+`refresh` takes notebook paths; without any it does them all, the appendices too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,13 @@ import nbformat
 from . import map
 from .project import ROOT, read_address, read_version
 
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+FOLDER = ROOT / "notebooks"
+#: The series in its order, and what it leaves to an appendix.
+NOTEBOOKS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
+APPENDICES = sorted(FOLDER.glob("appendix/*.ipynb"))
+EVERY = [*NOTEBOOKS, *APPENDICES]
+#: What stands beside them to be read: the cheat sheet.
+DOCUMENTS = sorted(FOLDER.glob("*.md"))
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 #: Where a reading shows the picture of the prediction above it.
 ATTACHED = re.compile(r"^!\[(.*)\]\(attachment:result\.png\)$", flags=re.M)
@@ -41,10 +47,40 @@ def title(notebook: Any) -> str:
     return re.sub(r"^#\s*(\d+\s*·\s*)?", "", heading)
 
 
-def navigation(path: Path, titles: dict[Path, str]) -> str:
-    """The line that leads to the previous and the next notebook."""
-    at = NOTEBOOKS.index(path)
+def in_folder(path: Path) -> str:
+    """A notebook's place in the folder of notebooks, such as "appendix/name.ipynb"."""
+    return path.relative_to(FOLDER).as_posix()
+
+
+def leads_to(notebook: Any, name: str) -> bool:
+    """Whether a link of a notebook's prose leads to a file."""
+    return any(f"]({name}" in cell.source for cell in notebook.cells)
+
+
+def navigation(path: Path, loaded: dict[Path, Any]) -> str:
+    """The line that leads to the previous and the next notebook, or from an appendix back.
+
+    Raises ValueError for an appendix to which no notebook of the series leads.
+    """
+    titles = {each: title(notebook) for each, notebook in loaded.items()}
     parts = []
+    if path in APPENDICES:
+        back = [each for each in NOTEBOOKS if leads_to(loaded[each], in_folder(path))]
+        if not back:
+            raise ValueError(f"no notebook of the series leads to {in_folder(path)}")
+        parts += [f"[← {each.name[:2]} {titles[each]}](../{each.name})" for each in back]
+        parts.append("**Appendix**")
+    else:
+        parts += _neighbours(path, titles)
+    address = read_address()
+    if address:
+        place = f"{address}/blob/v{read_version()}/notebooks/{in_folder(path)}"
+        parts.append(f"[Open in Colab](https://colab.research.google.com/github/{place})")
+    return " | ".join(parts)
+
+
+def _neighbours(path: Path, titles: dict[Path, str]) -> list[str]:
+    at, parts = NOTEBOOKS.index(path), []
     if at > 0:
         previous = NOTEBOOKS[at - 1]
         parts.append(f"[← {previous.name[:2]} {titles[previous]}]({previous.name})")
@@ -52,20 +88,15 @@ def navigation(path: Path, titles: dict[Path, str]) -> str:
     if at + 1 < len(NOTEBOOKS):
         following = NOTEBOOKS[at + 1]
         parts.append(f"[{following.name[:2]} {titles[following]} →]({following.name})")
-    address = read_address()
-    if address:
-        place = f"{address}/blob/v{read_version()}/notebooks/{path.name}"
-        parts.append(f"[Open in Colab](https://colab.research.google.com/github/{place})")
-    return " | ".join(parts)
+    return parts
 
 
 def sync() -> list[Path]:
     """Write the first cell and the navigation; return what changed."""
-    loaded = {path: nbformat.read(path, 4) for path in NOTEBOOKS}
-    titles = {path: title(notebook) for path, notebook in loaded.items()}
+    loaded = {path: nbformat.read(path, 4) for path in EVERY}
     source, changed = bootstrap(), []
     for path, notebook in loaded.items():
-        wanted = {"bootstrap": source, "navigation": navigation(path, titles)}
+        wanted = {"bootstrap": source, "navigation": navigation(path, loaded)}
         touched = False
         for cell in notebook.cells:
             for tag in set(cell.metadata.get("tags", [])) & set(wanted):
@@ -143,7 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
     for path in [*sync(), *map.write()]:
         print(f"synced {path.name}")
     if options.verb == "refresh":
-        for path in [each.resolve() for each in options.paths] or NOTEBOOKS:
+        for path in [each.resolve() for each in options.paths] or EVERY:
             refresh(path)
             print(f"refreshed {path.name}")
     return 0

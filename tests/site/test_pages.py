@@ -14,12 +14,13 @@ import nbformat
 import pytest
 
 from tests.support import peeks
-from tools.notebooks import ATTACHED
+from tests.support.notebooks import EVERY
+from tools.notebooks import ATTACHED, DOCUMENTS
 from tools.site import served
 
-NOTEBOOKS = served.lab.notebooks()
-STEMS = [name.removesuffix(".ipynb") for name in NOTEBOOKS]
-PAGES = ["index", *STEMS]
+SHOWN = {path.stem: path for path in EVERY}
+STEMS = list(SHOWN)
+PAGES = ["index", *STEMS, *(path.stem for path in DOCUMENTS)]
 WIDTHS = {"desk": 1366, "phone": 375}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 pytestmark = pytest.mark.usefixtures("nothing_outside")
@@ -77,8 +78,7 @@ def opened(request: Any, browser: Any, address: str) -> Iterator[Opened]:
         " for (const folded of document.querySelectorAll('details')) folded.open = true; }"
     )
     page.wait_for_function("[...document.images].every((image) => image.complete)")
-    path = served.ROOT / "notebooks" / f"{request.param}.ipynb"
-    yield Opened(page, complaints, nbformat.read(path, 4))
+    yield Opened(page, complaints, nbformat.read(SHOWN[request.param], 4))
     page.context.close()
 
 

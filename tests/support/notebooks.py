@@ -10,7 +10,10 @@ from helpers import controls
 from helpers.lora import article
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
+#: The series, and with the appendices.
 PATHS = sorted(FOLDER.glob("*.ipynb"))
+APPENDICES = sorted(FOLDER.glob("appendix/*.ipynb"))
+EVERY = [*PATHS, *APPENDICES]
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 FENCE = re.compile(r"^(```|~~~).*?^\1[ \t]*$", flags=re.M | re.S)

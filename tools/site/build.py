@@ -27,7 +27,7 @@ from typing import Any
 import nbformat
 
 from .. import project
-from ..notebooks import ATTACHED, NOTEBOOKS, WIDGET_VIEW, title
+from ..notebooks import ATTACHED, DOCUMENTS, EVERY, NOTEBOOKS, WIDGET_VIEW, in_folder, title
 from ..project import ROOT, read_address, read_version
 from . import edition, pyodide
 from .edition import BUILD, SETTINGS, empty
@@ -40,7 +40,7 @@ ARCHIVE = "lora-rank-lab.zip"
 PICTURE_WIDTH = 880
 
 _CODE = re.compile(r"(^```.*?^```[ \t]*$|`[^`\n]*`)", flags=re.M | re.S)
-_LINK = re.compile(r"\[([^\]]+)\]\((?:(\d\d_\w+)\.ipynb)?(#[\w-]+)?\)")
+_LINK = re.compile(r"\[([^\]]+)\]\((?:(?:\.\./|appendix/)?(\w+)\.(?:ipynb|md))?(#[\w-]+)?\)")
 
 
 def heading_slug(text: str) -> str:
@@ -72,7 +72,10 @@ def launch(name: str) -> str:
 
 
 def links_to_pages(markdown: str) -> str:
-    """Links between notebooks, as links between their pages; code stays as it is."""
+    """Links between notebooks and documents, as links between pages; code stays as it is.
+
+    All pages lie in one folder, those of the appendices too.
+    """
 
     def page(found: re.Match[str]) -> str:
         text, stem, anchor = found.groups()
@@ -148,7 +151,7 @@ def page(path: Path, pictures: Path) -> Any:
         return f"{pictures.name}/{file.name}"
 
     first, *_ = (cell for cell in notebook.cells if "navigation" in cell.metadata.get("tags", []))
-    first.source = launch(path.name)
+    first.source = launch(in_folder(path))
     first.metadata.tags = []
     # Sphinx leads to the previous and the next page itself.
     notebook.cells = [
@@ -168,7 +171,7 @@ def page(path: Path, pictures: Path) -> Any:
                 "code_prompt_show": "The first cell, which finds the code of the series",
                 "code_prompt_hide": "Hide the first cell"}}  # fmt: skip
         for output in (outputs := cell.get("outputs", [])):
-            outputs[outputs.index(output)] = shown(output, picture, path.name)
+            outputs[outputs.index(output)] = shown(output, picture, in_folder(path))
     return notebook
 
 
@@ -183,12 +186,13 @@ def index(notebooks: dict[Path, Any]) -> str:
         f'<li><a href="{path.stem}.html">{title(notebook)}</a> '
         f"<span>{minutes(notebook)} minutes</span></li>"
         for path, notebook in notebooks.items()
+        if path in NOTEBOOKS
     )
     text = (SETTINGS / "index.md").read_text(encoding="utf-8")
     for mark, content in {
         "FIRST": f"{NOTEBOOKS[0].stem}.html", "LITE": lite_link(NOTEBOOKS[0].name),
         "ARCHIVE": ARCHIVE, "NOTEBOOKS": f"<ol>\n{rows}\n</ol>",
-        "STEMS": "\n".join(path.stem for path in notebooks),
+        "STEMS": "\n".join(path.stem for path in (*notebooks, *DOCUMENTS)),
     }.items():  # fmt: skip
         text = text.replace(f"@{mark}@", content)
     return text
@@ -198,9 +202,12 @@ def pages() -> None:
     """Copies of the notebooks, and from them the pages, with Sphinx."""
     source = empty(BUILD / "site-pages")
     pictures = empty(BUILD / "site-files" / "figures")
-    notebooks = {path: page(path, pictures) for path in NOTEBOOKS}
+    notebooks = {path: page(path, pictures) for path in EVERY}
     for path, notebook in notebooks.items():
         nbformat.write(notebook, source / path.name)
+    for path in DOCUMENTS:
+        text = links_to_pages(path.read_text(encoding="utf-8"))
+        (source / path.name).write_text(text, encoding="utf-8")
     (source / "index.md").write_text(index(notebooks), encoding="utf-8")
     shutil.copy(SETTINGS / "explorer.png", pictures)
     # Warnings are errors: a link that leads nowhere is one.

@@ -18,7 +18,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ..notebooks import NOTEBOOKS
+from ..notebooks import DOCUMENTS, EVERY, in_folder
 from ..project import ROOT, files
 from .pyodide import CORE, LOCK
 
@@ -102,9 +102,10 @@ def pack(pyodide: Path, folder: Path, target: Path) -> None:
 def build(target: Path, pyodide: Path) -> None:
     """The edition in a folder, with Pyodide from another. Takes half a minute."""
     settings, contents = empty(BUILD / "lite-settings"), empty(BUILD / "lite-contents")
-    (contents / "notebooks").mkdir()
-    for path in NOTEBOOKS:
-        shutil.copy(path, contents / "notebooks")
+    for path in (*EVERY, *DOCUMENTS):
+        copy = contents / "notebooks" / in_folder(path)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
     # Notebooks open alone: those of the last visit would come up again, each with a kernel. What
     # a reader writes is kept; only which tabs were open is not.
     config = json.loads((SETTINGS / "jupyter-lite.json").read_text("utf-8"))
