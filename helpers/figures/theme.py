@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from .look import COLOURS, GREY, RANK_COLOURS, RC
 
 #: A name, the colour in the drawing (which is that of light pages), and that of dark pages.
@@ -30,19 +28,24 @@ _LIGHT = (
 )  # fmt: skip
 
 _NAMES = {light: name for name, (light, _) in PALETTE.items()}
-_COLOUR = re.compile("|".join(_NAMES))
-_MONO = re.compile(
-    "|".join(light for light, name in _NAMES.items() if name not in ("ink", "paper"))
-)
-#: Glyphs come without a colour, which means black.
-_GLYPHS = re.compile(r"<g( transform=)")
 
 
-def themed(svg: str, plain: bool = True) -> str:
-    """SVG with variables for colours; unless `plain`, black and white stay as they are."""
-    return (_COLOUR if plain else _MONO).sub(
-        lambda found: f"var(--rank-lab-{_NAMES[found[0]]})", svg
-    )
+def variable(colour: str) -> str:
+    """The CSS variable for a colour of the drawing; the colour itself where it has none.
+
+    >>> variable("#000000")
+    'var(--rank-lab-ink)'
+    """
+    return f"var(--rank-lab-{_NAMES[colour]})" if colour in _NAMES else colour
+
+
+def on_map(colour: str) -> str:
+    """The same on a coloured map, where black and white stay as they are.
+
+    >>> on_map("#000000")
+    '#000000'
+    """
+    return colour if _NAMES.get(colour) in ("ink", "paper") else variable(colour)
 
 
 def css(box: str) -> str:
