@@ -1,0 +1,1 @@
+"""What an instructor needs, built from one source each: `make teach`."""
