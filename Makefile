@@ -12,7 +12,7 @@ WORKERS := -n 2
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: help lab test test-unit test-notebooks test-versions test-colab test-binder \
-	test-browser test-oracles site test-site lint refresh picture bench experiments \
+	test-browser test-oracles site test-site teach lint refresh picture bench experiments \
 	experiments-all address clean
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make test-oracles    formulas and the transformer against PyTorch and PEFT"
 	@echo "make site            static pages and the browser edition, into build/site"
 	@echo "make test-site       both in a browser without network, sliders and accessibility included"
+	@echo "make teach           for whoever teaches: editions of the notebooks and a quiz, into build/teach"
 	@echo "make experiments     train the small model anew, and the map's reporting worlds (an hour)"
 	@echo "make experiments-all also every LoRA run that is missing, small and pre-trained (hours)"
 	@echo "make refresh         run the notebooks anew and store their outputs"
@@ -89,6 +90,9 @@ test-site: ready-test ready-site
 
 test-oracles: ready-experiments
 	OMP_NUM_THREADS=1 $(VENV)-experiments/bin/python -m pytest -q -p no:cacheprovider tests/oracles
+
+teach: ready-test
+	$(BIN)/python -m tools.teach
 
 experiments: ready-experiments
 	$(VENV)-experiments/bin/python -m experiments small report --anew

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import re
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib  # pytest brings it
 
+STATIC = Path(__file__).parent / "static"
 SOURCE = ROOT / "teaching" / "quiz.toml"
 TITLE = "What do you believe about rank and scale?"
 
@@ -112,25 +115,39 @@ def paper(questions: Sequence[Question], key: bool) -> str:
     return "\n".join(lines)
 
 
+def _html(text: str) -> str:
+    return re.sub(r"`(.+?)`", r"<code>\1</code>", html.escape(text))
+
+
 def page(questions: Sequence[Question]) -> str:
-    """The quiz as a fragment of a page: native controls, marked by a script."""
-    parts = [f'<form class="quiz" data-count="{len(questions)}">']
+    """The quiz as a page: native controls, marked by `static/quiz.js`, which sends nothing."""
+    parts = [
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        """<meta http-equiv="Content-Security-Policy" content="default-src 'self'">""",
+        f"<title>{TITLE}</title>",
+        '<link rel="stylesheet" href="quiz.css"></head><body><main>',
+        f"<h1>{TITLE}</h1>",
+        "<p>One answer to each question. Nothing leaves this page.</p>",
+        f'<form class="quiz" data-count="{len(questions)}">',
+    ]
     for number, question in enumerate(questions, 1):
         parts.append(f'<fieldset data-answer="{question.answer}">')
-        parts.append(f"<legend>{number}. {html.escape(question.text)}</legend>")
+        parts.append(f"<legend>{number}. {_html(question.text)}</legend>")
         for i, option in enumerate(question.options):
             said = html.escape(
                 f"Right: notebook {question.notebook} shows it."
                 if option.right
-                else f"One might think so who believes: {option.believes}"
+                else f"Not so. The idea behind it: {option.believes}"
             )
             parts.append(
                 f'<label><input type="radio" name="{question.key}" value="{i}" '
-                f'data-said="{said}"> {html.escape(option.text)}</label>'
+                f'data-said="{said}"> {_html(option.text)}</label>'
             )
         parts.append('<p class="said" role="status"></p></fieldset>')
     parts.append('<button type="submit">Mark my answers</button>')
-    parts.append('<p class="score" role="status"></p></form>')
+    parts.append('<p class="score" role="status"></p></form></main>')
+    parts.append('<script src="quiz.js"></script></body></html>\n')
     return "\n".join(parts)
 
 
@@ -146,4 +163,6 @@ def write(folder: Path) -> list[Path]:
     }
     for name, text in content.items():
         (folder / name).write_text(text, encoding="utf-8")
+    for name in ("quiz.js", "quiz.css"):
+        content[name] = str(shutil.copy(STATIC / name, folder))
     return [folder / name for name in content]
