@@ -18,8 +18,8 @@ MODULES = [file for file in project.files() if file.is_relative_to(ROOT / "helpe
 #: What a newcomer sees first. At most 15.
 VISIBLE = {
     "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "environment.yml",
-    "experiments", "helpers", "notebooks", "noxfile.py", "pyproject.toml", "requirements.txt", "teaching",
-    "tests", "tools",
+    "experiments", "helpers", "notebooks", "noxfile.py", "pyproject.toml", "requirements.txt",
+    "teaching", "tests", "tools",
 }  # fmt: skip
 
 
