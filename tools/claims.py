@@ -89,13 +89,16 @@ def plain(text: str) -> str:
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a piece of Markdown, list items and headings kept apart."""
+    """The sentences of a piece of Markdown, list items and headings kept apart.
+
+    A paragraph that leads to the cheat sheet says nothing by itself.
+    """
     text = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
     blocks = re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )", text)
     found: list[str] = []
     for block in blocks:
         block = re.sub(r"^\s*(?:[-*]|\d+\.) ", "", block)
-        if block.lstrip().startswith(("#", "<!--", "![")):
+        if block.lstrip().startswith(("#", "<!--", "![")) or "](cheatsheet.md)" in block:
             continue
         # Not after a digit and full stop: "v1. 2".
         found += re.split(r"(?<=[a-zA-Z)$%*`0-9][.!?])\s+(?=[A-Z*(`$α])", plain(block))

@@ -76,6 +76,7 @@ def test_an_odd_key_is_named(tmp_path):
          ["A list.", "With a link.", "More of it."]),
         ("## Heading\n\nSee $x$. $y$ is next.\n\n```bash\nrun it. Now.\n```",
          ["See $x$.", "$y$ is next."]),
+        ("One is 1.\n\nWhat to set: [The cheat sheet](cheatsheet.md).", ["One is 1."]),
     ],
 )  # fmt: skip
 def test_sentences(text, expected):
