@@ -5,16 +5,18 @@ python -m helpers.adapters inspect PATH
 
 from ..lora.several import Spectrum, captured, error_at
 from ..tensorfile import FileError, save
+from .combining import difference
 from .copies import bake, truncate
+from .formats import remarks
 from .modules import Adapter, Finding, Module, Part, Stated
 from .reading import read
 from .report import Row, layer_map, rows, sentences, table
 from .scale_audit import Audit, Loader, audit, loaders, verdict
-from .singular_values import Cut, difference, plan, spectra, total_error
+from .singular_values import Cut, plan, spectra, total_error
 
 __all__ = [
     "Adapter", "Audit", "Cut", "FileError", "Finding", "Loader", "Module", "Part", "Row",
     "Spectrum", "Stated", "audit", "bake", "captured", "difference", "error_at", "layer_map",
-    "loaders", "plan", "read", "rows", "save", "sentences", "spectra", "table", "total_error",
-    "truncate", "verdict",
+    "loaders", "plan", "read", "remarks", "rows", "save", "sentences", "spectra", "table",
+    "total_error", "truncate", "verdict",
 ]  # fmt: skip

@@ -23,10 +23,11 @@ from typing import Any, NoReturn, TextIO
 from ..tables import Table
 from ..tensorfile import FileError, shown
 from . import report, scale_audit
+from .combining import difference
 from .copies import bake, truncate
 from .modules import Adapter
 from .reading import read
-from .singular_values import Cut, Progress, difference, spectra, total_error
+from .singular_values import Cut, Progress, spectra, total_error
 
 #: How the command is called: it has a name of its own where the package is installed.
 PROGRAM = "python -m helpers.adapters" if __package__ == "helpers.adapters" else "rank-lab"

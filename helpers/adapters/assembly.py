@@ -13,15 +13,8 @@ import numpy as np
 from ..tensorfile import FLOATS, FileError, Tensors, shown
 from .modules import LINEAR, Finding, Module, Part, Stated
 from .structures import build, first_scale, members, with_middle
-from .tensor_names import DORA, EMPTY, Names, Pair
+from .tensor_names import DORA, EMPTY, PREFIX, WRAPPED, Names, Pair
 
-#: What every name in the file begins with, and no name of the model does.
-PREFIX = "base_model.model."
-#: What compiling and distributing put in front of names, and of those in the base model.
-_WRAPPED = re.compile(
-    r"^(?:(?:_orig_mod|module|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.)+(?=.)"
-    r"|(?<=\.)(?:(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.)+(?=.)"
-)
 #: What a format states of a module's scale, from its full name and its rank.
 Scales = Callable[[str, int], Iterable[Stated]]
 
@@ -212,11 +205,6 @@ def nothing_read(where: str, odd: Mapping[str, str]) -> str:
     return f"{where} holds no LoRA factors"
 
 
-def in_model(name: str) -> str:
-    """A module's name in the base model, without what training put in front of it."""
-    return _WRAPPED.sub("", name.rpartition(PREFIX)[2])
-
-
 def dead(pairs: Sequence[Pair]) -> Iterator[Finding]:
     """What PEFT matches with nothing: it loads such a file with a warning, and does nothing."""
     reasons: dict[tuple[str, str], list[str]] = {}
@@ -228,7 +216,7 @@ def dead(pairs: Sequence[Pair]) -> Iterator[Finding]:
             front = key.partition(PREFIX)[0]
             cure = f"take {front!r} from the front of each" if PREFIX in key else f"add {PREFIX!r}"
             why = f"names must begin with {PREFIX!r}", cure
-        elif _WRAPPED.search(key.rpartition(PREFIX)[2]):
+        elif WRAPPED.search(key.rpartition(PREFIX)[2]):
             why = "they hold what compiling or distributing put there", "take it out of the names"
         elif not key.endswith((".lora_A.weight", ".lora_embedding_A")):
             infix = re.search(r"\.lora_(?:embedding_)?A\.([^.]+)(?:\.weight)?$", key)

@@ -1,53 +1,64 @@
-"""Copies of an adapter: with the scale of loaders of alpha/r, or of lower rank.
+"""Copies of an adapter: with its scales folded into B, or of lower rank.
 
-The rank of each module is chosen by `singular_values.plan`; the factors are the
-truncated SVD, split evenly between both, and rounded to the type of the file.
+Whatever is no factor is copied as it is, and so are the files beside an adapter's folder: see
+`remarks` for what a copy mends and leaves. A copy is read back before it gets its name.
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..lora import factored, scaling
-from ..tensorfile import SIZES, FileError, encode, new, shown, write_safetensors
+from ..lora.factored import Widening
+from ..tensorfile import FileError, Job, shown
 from ..validation import Array
-from .modules import Adapter, Module, check_alpha
-from .peft import CONFIG, WEIGHTS, read_peft, reconfigure, write_config
-from .reading import ALPHA, METADATA, read_single
-from .singular_values import Cut, Progress, plan
-from .tensor_names import DORA
+from .formats import (
+    ALPHA,
+    METADATA,
+    alpha_keys,
+    bias_key,
+    check_copied,
+    config_with,
+    number,
+    raw,
+    save_copy,
+    unread,
+)
+from .modules import PAIR, Adapter, Module, check_alpha
+from .peft import reconfigure, unscaled
+from .reading import read
+from .singular_values import Cut, Progress, has_others, plan
+from .structures import widening_of
+from .tensor_names import DORA, mended
 
-#: A tensor's type and shape.
-_Kind = tuple[str, tuple[int, ...]]
+#: The roles of the part that takes the scale, one for each form but whole differences.
+_LEADS = ("B", "B1", "W1", "W1a")
 
 
-def bake(adapter: Adapter, out: str | Path) -> Adapter:
-    """A copy of a PEFT adapter with use_rslora off and alpha' = alpha sqrt(r).
+def bake(adapter: Adapter, out: str | Path, pad: bool = True) -> Adapter:
+    """A copy whose scale is in its weights, so that every loader applies what was trained.
 
-    The weights are the same, byte for byte. Where modules differ in rank or alpha,
-    alpha_pattern says so; a loader that ignores patterns as well (llama.cpp's
-    converter does) still scales such an adapter wrongly.
+    B becomes s B. Modules of lower rank are filled up with zeros to the highest, so that one r
+    and one alpha = r hold for all: s is 1 by alpha/r, by one alpha over each tensor's own rank,
+    by the header alone, and where no alpha is known. use_rslora is off.
+
+    A product with s other than a power of two is rounded to the type of the file; B of float16
+    becomes float32 where it would lose more than that.
 
     Parameters
     ----------
     adapter : Adapter
-        From a PEFT folder, trained with use_rslora.
     out : str or Path
-        A folder that does not exist.
+        What to make, a folder for a folder and a file for a file; it must not exist.
+    pad : bool
+        Whether ranks are made equal. Without it a loader of one alpha for all ranks stays wrong.
 
-    Returns
-    -------
-    Adapter
-        The copy, read back.
-
-    Raises
-    ------
-    FileError
-        If `out` exists, or there is nothing to bake.
+    Returns the copy, read back. Raises FileError if `out` exists, nothing would change, or what
+    is in the adapter cannot be baked.
 
     Examples
     --------
@@ -58,40 +69,66 @@ def bake(adapter: Adapter, out: str | Path) -> Adapter:
     ...     print(copy.config["lora_alpha"], copy.config["use_rslora"])
     16 False
     """
-    if adapter.source != "peft":
+    out, where, modules = Path(out), shown(adapter.path), adapter.modules
+    check_copied(adapter, out)
+    shared = adapter.source in ("peft", "mlx") or METADATA in adapter.config
+    if shared and (left := unread(adapter)):
         raise FileError(
-            f"{shown(adapter.path)} is one file in {adapter.source}'s names, which has no "
-            "use_rslora to bake; only PEFT folders do"
+            f"{where}: {shown(left[0])} is not read, and its scale, which the settings of all "
+            "modules set, cannot be folded into it"
         )
-    if all(module.rule == scaling.STANDARD for module in adapter.modules):
-        raise FileError(
-            f"{shown(adapter.path)} has use_rslora off: its scale is alpha/r already, and "
-            "there is nothing to bake"
-        )
-    names, ranks, alphas = zip(
-        *(
-            (
-                each.name,
-                each.rank,
-                float(
-                    scaling.equivalent_alpha(
-                        each.alpha, each.rank, each.rule, each.rank, scaling.STANDARD
-                    )
-                ),
-            )
-            for each in adapter.modules
-        )
-    )
-    for name, alpha in zip(names, alphas):
-        check_alpha(alpha, f"{shown(adapter.path)}: the copy of module {name}")
-    config = reconfigure(adapter.config, names, ranks, alphas, scaling.STANDARD)
-    out = Path(out)
-    with new(out) as draft:
-        draft.mkdir()
-        write_config(draft / CONFIG, config)
-        shutil.copyfile(adapter.path / WEIGHTS, draft / WEIGHTS)
-        check_scales(adapter, read_peft(draft))
-    return read_peft(out)
+    pairs = [module for module in modules if module.form == PAIR]
+    highest = max((module.rank for module in pairs), default=0)
+    if not pad or (shared and len(pairs) < len(modules)):
+        highest = 0  # each keeps its own
+    ranks = [highest or each.rank if each.form == PAIR else each.rank for each in modules]
+    scales: dict[str, float] = {}
+    wider: dict[str, Widening] = {}
+    alphas: dict[str, int] = {}
+    for module, rank in zip(modules, ranks):
+        for role, part in module.parts.items():
+            if role in _LEADS and scales.setdefault(part.key, module.scale) != module.scale:
+                raise FileError(f"{where}: {shown(part.key)} holds modules of different scales")
+            if module.rank < rank:
+                wider[part.key] = widening_of(adapter, module, role, rank)
+        alphas |= dict.fromkeys(alpha_keys(adapter, module), rank)
+    scales |= {bias: s for key, s in scales.items() if (bias := bias_key(adapter, key))}
+    jobs: list[Job] = []
+    for name in adapter.tensors.entries:
+        s, widening = scales.get(name, 1.0), wider.get(name)
+        if name in alphas:
+            # Diffusers refuses a file that has both.
+            jobs += [number(adapter, name, alphas[name])] * (METADATA not in adapter.config)
+        elif s == 1 and widening is None:
+            jobs.append(raw(adapter, name))
+        else:
+            jobs.append(_changed(adapter, name, s, widening))
+    one = ranks[0] if len(pairs) == len(modules) and len(set(ranks)) == 1 else None
+    config = config_with(adapter, ranks, ranks, lambda old, _: unscaled(old, one), 1.0)
+    says = all(each.alpha == rank for one, rank in zip(modules, ranks) for each in one.stated)
+    names = {name for job in jobs for name in job.kinds} == set(adapter.tensors.entries)
+    kept = {key: value for key, value in config.items() if value or key in adapter.config}
+    if says and names and not wider and set(scales.values()) <= {1.0} and kept == adapter.config:
+        raise FileError(f"{where}: every loader's scale is 1 already: there is nothing to bake")
+    return save_copy(adapter, out, jobs, config, {each.name: each.scale for each in modules}, read)
+
+
+def _changed(adapter: Adapter, name: str, s: float, widening: Widening | None) -> Job:
+    """A tensor times s, in float32 where it would not survive in float16."""
+    dtype, shape = adapter.tensors.entries[name].dtype, adapter.tensors.entries[name].shape
+
+    def make() -> Array:
+        array = s * adapter.tensors.read(name).astype(np.float64)
+        return widening(array) if widening else array
+
+    if dtype == "F16" and s != 1:
+        exact = make()
+        with np.errstate(over="ignore"):
+            lost = exact.astype(np.float16).astype(np.float64) - exact
+        if not np.linalg.norm(lost) <= 2**-11 * np.linalg.norm(exact):
+            dtype = "F32"
+    new_shape = widening.shape(shape) if widening else shape
+    return Job({mended(name, adapter.source): (dtype, new_shape)}, lambda: [make()])
 
 
 def truncate(
@@ -101,23 +138,25 @@ def truncate(
     energy: float | None = None,
     error: float | None = None,
     progress: Progress | None = None,
+    *,
+    max_rank: int | None = None,
+    budget: float | None = None,
 ) -> list[Cut]:
     """Write a copy of lower rank; the scales stay, so alpha changes with the rank.
 
-    Where a PEFT adapter's modules all come to one rank, and their scales differ, these
-    go into B, and one alpha serves all.
+    Where a PEFT adapter's modules all come to one rank, and their scales differ, these go into
+    B, and one alpha serves all. In Diffusers' names s always goes into B, because few of its
+    pipelines read alphas. Where ranks differ, every alpha is written; a loader that ignores
+    them, or a config's patterns, is wrong until `bake` has made the ranks equal again.
 
-    A PEFT adapter becomes a folder with rank_pattern and alpha_pattern; a file
-    in kohya's or Diffusers' names becomes one file. Other tensors are copied.
-    A loader that ignores the patterns scales modules of other ranks wrongly; with
-    one `rank` that all modules reach there are none.
+    Modules that are no pair of whole tensors (LoHa, LoKr, stacked experts) stay as they are.
 
     Parameters
     ----------
     adapter : Adapter
     out : str or Path
-        What to make; it must not exist.
-    rank, energy, error
+        What to make, a folder for a folder and a file for a file; it must not exist.
+    rank, energy, error, max_rank, budget
         As for `plan`.
 
     Returns
@@ -128,9 +167,10 @@ def truncate(
     Raises
     ------
     FileError
-        If `out` exists, or the adapter is one of DoRA, whose error is not that of B A.
+        If `out` exists, the adapter belongs to a changed base (PiSSA and the like), or is one
+        of DoRA, whose error is not that of B A.
     ValueError
-        If not exactly one target is given, or it is out of range.
+        If not exactly one target is given, or one is out of range.
 
     Examples
     --------
@@ -141,106 +181,67 @@ def truncate(
     >>> cuts[0].before, cuts[0].rank
     (16, 4)
     """
-    out = Path(out)
-    folder = adapter.source == "peft"
-    where = shown(adapter.path)
+    out, where = Path(out), shown(adapter.path)
+    check_copied(adapter, out)
     if DORA in adapter.ignored.values():
-        raise FileError(f"{where} is a DoRA adapter: its error is not that of B A alone")
-    if not folder and METADATA in adapter.config:
-        raise FileError(f"{where} has {METADATA}, which cannot be rewritten yet")
-    if not folder and out.suffix != ".safetensors":
-        raise FileError(f"{shown(out)} must end in .safetensors, as its source does")
-    if out.exists() or out.is_symlink():
-        raise FileError(f"{shown(out)} exists already: nothing is ever overwritten")
-    cuts = plan(adapter, rank, energy, error, progress)
-    for cut in cuts:
-        check_alpha(cut.alpha, f"{where}: the copy of module {cut.name}")
-    with new(out) as draft:
-        if folder:
-            draft.mkdir()
-            names, ranks, alphas = zip(*((cut.name, cut.rank, cut.alpha) for cut in cuts))
-            rule = adapter.modules[0].rule
-            write_config(draft / CONFIG, reconfigure(adapter.config, names, ranks, alphas, rule))
-            _write(adapter, cuts, draft / WEIGHTS, adapter.tensors.metadata or {"format": "pt"})
-            folds = {cut.name: cut.fold for cut in cuts}
-            check_scales(adapter, read_peft(draft), folds)
-        else:
-            # Only this ending is read.
-            made = draft.with_name(draft.name + ".safetensors")
-            try:
-                _write(adapter, cuts, made, _renamed(adapter.tensors.metadata, cuts))
-                check_scales(adapter, read_single(made))
-                made.rename(draft)
-            finally:
-                made.unlink(missing_ok=True)
+        raise FileError(
+            f"{where} is a DoRA adapter: its error is not that of B A alone. Merge it with PEFT; "
+            "`extract BASE MERGED OUT` then makes a LoRA of any rank"
+        )
+    cuts = plan(adapter, rank, energy, error, progress, max_rank=max_rank, budget=budget)
+    others = has_others(adapter)
+    made: dict[str, Job] = {}
+    mixed = len({cut.rank for cut in cuts}) > 1
+    for module, cut in zip(adapter.modules, cuts):
+        check_alpha(cut.alpha, f"{where}: the copy of module {module.name}")
+        if not module.plain:
+            continue
+        keys = [module.parts[role].key for role in "AB"]
+        if cut.rank < module.rank or cut.fold != 1:
+            made |= dict.fromkeys(keys, _cut_job(adapter, module, cut))
+        if cut.fold != 1 and (bias := bias_key(adapter, keys[1])):
+            made[bias] = _changed(adapter, bias, cut.fold, None)
+        own = module.name + ALPHA
+        # Where no alpha stands, some loaders take the rank for it and others do not.
+        needed = adapter.source not in ("peft", "mlx") and METADATA not in adapter.config
+        if own in adapter.tensors.entries or (needed and (mixed or cut.alpha != cut.rank)):
+            made[own] = number(adapter, own, cut.alpha)
+    jobs = {id(job): job for job in (made.get(name) or raw(adapter, name)
+            for name in {**adapter.tensors.entries, **made})}  # fmt: skip
+
+    def settings(old: Mapping[str, Any], names: Sequence[tuple[str, int]]) -> Mapping[str, Any]:
+        some = [(name, cuts[i]) for name, i in names if adapter.modules[i].plain]
+        if not some:
+            return old
+        rules = {adapter.modules[i].rule for _, i in names}
+        rule = scaling.STANDARD if adapter.source == "diffusers" and not others else rules.pop()
+        ranks, alphas = ([getattr(cut, key) for _, cut in some] for key in ("rank", "alpha"))
+        return reconfigure(old, [name for name, _ in some], ranks, alphas, rule, others)
+
+    ranks, alphas = ([getattr(cut, key) for cut in cuts] for key in ("rank", "alpha"))
+    config = config_with(adapter, ranks, alphas, settings)
+    save_copy(adapter, out, [*jobs.values()], config, {cut.name: cut.fold for cut in cuts}, read)
     return cuts
 
 
-def _renamed(metadata: dict[str, str], cuts: list[Cut]) -> dict[str, str]:
-    """kohya's own metadata for a resized file; its hashes are of the old one."""
-    kept = {key: v for key, v in metadata.items() if not key.startswith("sshs_")}
-    for key, values in (
-        ("ss_network_dim", {str(cut.rank) for cut in cuts}),
-        ("ss_network_alpha", {f"{cut.alpha:g}" for cut in cuts}),
-    ):
-        if key in kept:
-            kept[key] = values.pop() if len(values) == 1 else "Dynamic"
-    return kept
+def _cut_job(adapter: Adapter, module: Module, cut: Cut) -> Job:
+    """Both factors of a module at a lower rank, split evenly; or only B, times its fold."""
+    A_part, B_part = (module.parts[role] for role in "AB")
+    B_dtype = adapter.tensors.entries[B_part.key].dtype
+    dtype = module.dtype if module.dtype == B_dtype else "F32"
+    tail = module.kernel or (module.shape[1],)
+    shapes = ((cut.rank, *tail), (module.shape[0], cut.rank, *(1,) * (len(tail) - 1)))
+    kinds = {
+        mended(part.key, adapter.source): (dtype, shape[::-1] if part.transposed else shape)
+        for part, shape in zip((A_part, B_part), shapes)
+    }
 
+    def make() -> list[Array]:
+        B, A = adapter.factors(module)
+        if cut.rank < module.rank:
+            B, A = factored.lower(cut.fold * B.astype(np.float64), A, cut.rank)
+        else:
+            B = cut.fold * B.astype(np.float64)
+        return [A.T if A_part.transposed else A, B.T if B_part.transposed else B]
 
-def _write(adapter: Adapter, cuts: list[Cut], path: Path, metadata: dict[str, str]) -> None:
-    """Everything in one file, wide types first, a module at a time."""
-    tensors = adapter.tensors
-    jobs: list[tuple[int, dict[str, _Kind], Module | str, Cut | None]] = []
-    for module, cut in zip(adapter.modules, cuts):
-        B_dtype = tensors.entries[module.parts["B"].key].dtype
-        dtype = module.dtype if module.dtype == B_dtype else "F32"
-        tail = module.kernel or (module.shape[1],)
-        kinds = {
-            module.parts["A"].key: (dtype, (cut.rank, *tail)),
-            module.parts["B"].key: (dtype, (module.shape[0], cut.rank, *(1,) * (len(tail) - 1))),
-        }
-        jobs.append((SIZES[dtype], kinds, module, cut))
-        # Where no alpha stands, some loaders take the rank for it and others do not.
-        if adapter.source != "peft" and (
-            module.name + ALPHA in tensors.entries or cut.alpha != cut.rank
-        ):
-            jobs.append((4, {module.name + ALPHA: ("F32", ())}, module.name + ALPHA, cut))
-    for name in adapter.ignored:
-        entry = tensors.entries[name]
-        jobs.append((SIZES[entry.dtype], {name: (entry.dtype, entry.shape)}, name, None))
-    jobs.sort(key=lambda job: -job[0])
-
-    def coded(array: Array, dtype: str, name: str) -> bytes:
-        try:
-            return encode(array, dtype, name)
-        except FileError as error:
-            raise FileError(f"{shown(adapter.path)}: {error}") from None
-
-    def contents() -> Iterator[bytes | bytearray]:
-        for _, kinds, what, cut in jobs:
-            if isinstance(what, str):
-                yield tensors.raw(what) if cut is None else coded(np.array(cut.alpha), "F32", what)
-                continue
-            assert cut is not None
-            B, A = factored.lower(*adapter.factors(what), cut.rank)
-            for name, factor in ((what.parts["A"].key, A), (what.parts["B"].key, cut.fold * B)):
-                yield coded(factor, kinds[name][0], name)
-
-    kinds = {name: kind for _, each, _, _ in jobs for name, kind in each.items()}
-    write_safetensors(path, kinds, contents(), metadata)
-
-
-def check_scales(before: Adapter, after: Adapter, folds: Mapping[str, float] | None = None) -> None:
-    """Raise FileError if a copy would be read with other scales than the original.
-
-    `folds` says what each module's B has been multiplied by, if it has.
-    """
-    folds = folds or {}
-    kept = {each.name: each.scale / folds.get(each.name, 1.0) for each in before.modules}
-    for module in after.modules:
-        if not np.isclose(module.scale, kept[module.name], rtol=1e-6, atol=0):
-            raise FileError(
-                f"module {module.name}: the copy would have the scale {module.scale:g} "
-                f"instead of {kept[module.name]:g}"
-            )
+    return Job(kinds, make)

@@ -112,8 +112,7 @@ class Module:
     @property
     def plain(self) -> bool:
         """Whether it is a pair of whole tensors, which a copy can write anew."""
-        parts = self.parts.values()
-        return self.form == PAIR and not any(each.index or each.transposed for each in parts)
+        return self.form == PAIR and not any(each.index for each in self.parts.values())
 
     @property
     def scale(self) -> float:

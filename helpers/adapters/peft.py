@@ -10,7 +10,7 @@ from typing import Any
 
 from ..lora import scaling
 from ..tensorfile import FileError, open_checkpoint, open_file, read_json, shown
-from .assembly import assemble, dead, in_model, left_out, nothing_read
+from .assembly import assemble, dead, left_out, nothing_read
 from .modules import LEAST_ALPHA, PAIR, Adapter, Finding, Stated
 from .tensor_names import (
     BIAS,
@@ -18,6 +18,7 @@ from .tensor_names import (
     compile_patterns,
     exactly,
     find,
+    in_model,
     label,
     sort_names,
 )
@@ -200,24 +201,41 @@ def reconfigure(
     ranks: Sequence[int],
     alphas: Sequence[float],
     rule: str,
+    others: bool = False,
 ) -> dict[str, Any]:
     """A config with these ranks, alphas and rule; all else as it was.
 
-    The highest rank and the most frequent alpha are the config's own, the others go to
-    rank_pattern and alpha_pattern, under patterns that match one module each. (The
-    highest, because servers compare r with the most they have room for.)
+    The highest rank (servers compare r with what they have room for) and the most frequent alpha
+    are the config's own, the rest goes to patterns that match one module each. Where there are
+    `others`, modules that stay as they are, what matched them before matches them still.
     """
     r, alpha = max(ranks), Counter(alphas).most_common(1)[0][0]
-    return {
-        **config,
-        "r": r,
-        "lora_alpha": _plain(alpha),
-        "use_rslora": rule == scaling.RSLORA,
-        "rank_pattern": {exactly(n): each for n, each in zip(names, ranks) if each != r},
+    if others:
+        r, alpha = (config.get(key) or DEFAULTS[key] for key in ("r", "lora_alpha"))
+    patterns: dict[str, dict[str, Any]] = {
+        "rank_pattern": {exactly(n): each for n, each in zip(names, ranks) if each != r or others},
         "alpha_pattern": {
-            exactly(n): _plain(each) for n, each in zip(names, alphas) if each != alpha
+            exactly(n): _plain(each) for n, each in zip(names, alphas) if each != alpha or others
         },
     }
+    for key, own in patterns.items():
+        own |= {name: each for name, each in (config.get(key) or {}).items() if others}
+    return {
+        **config, "r": r, "lora_alpha": _plain(alpha), "use_rslora": rule == scaling.RSLORA,
+        **patterns,
+    }  # fmt: skip
+
+
+def unscaled(config: Mapping[str, Any], rank: int | None) -> dict[str, Any]:
+    """A config by which every alpha is its rank, so that s is 1.
+
+    `rank` is that of all modules; with None each keeps its own.
+    """
+    called = _READ.get(str(config.get("peft_type", "LORA")), "lora_alpha")
+    r = rank or config.get("r") or DEFAULTS["r"]
+    ranks = {} if rank else dict(config.get("rank_pattern") or {})
+    made = {**config, "r": r, called: r, "rank_pattern": ranks, "alpha_pattern": dict(ranks)}
+    return made if called == "alpha" else {**made, "use_rslora": False}
 
 
 def write_config(path: Path, config: Mapping[str, Any]) -> None:

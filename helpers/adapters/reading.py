@@ -11,30 +11,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..lora.scaling import RSLORA, STANDARD
-from ..tensorfile import FileError, Tensors, open_file, open_gguf, parse_json, read_json, shown
-from .assembly import PREFIX, assemble, left_out, nothing_read
+from ..tensorfile import FileError, Tensors, open_file, open_gguf, read_json, shown
+from .assembly import assemble, left_out, nothing_read
+from .formats import (
+    ALPHA,
+    METADATA,
+    MLX_WEIGHTS,
+    PLACES,
+    components,
+    in_component,
+)
 from .modules import Adapter, Finding, Stated
 from .peft import CONFIG, WEIGHTS, Settings, read_peft
 from .structures import disagreements
-from .tensor_names import DORA, label, sort_names
+from .tensor_names import DORA, PREFIX, label, sort_names
 
-METADATA = "lora_adapter_metadata"
-ALPHA = ".alpha"
 CONVENTION = "nowhere: alpha is the rank by convention"
 #: An alpha that was given as a whole number may be saved as one.
 _WHOLE = {"I32": "<i4", "I64": "<i8"}
-_MLX_WEIGHTS = "adapters.safetensors"
-#: Where headers state alpha and rank.
-_HEADER = (
-    ("ss_network_alpha", "ss_network_dim"), ("lora_alpha", "lora_rank"), ("lora_alpha", "r"),
-    ("lora_alpha", "rank"), ("network_alpha", "network_dim"), ("alpha", "rank"),
-    ("adapter.lora.alpha", ""),
-)  # fmt: skip
 
 
 def read(path: str | Path) -> Adapter:
@@ -68,13 +66,13 @@ def read(path: str | Path) -> Adapter:
         hub = len(path.parts) == 2 and not path.suffix and not path.parent.exists()
         hint = ": a name on a hub is not a path, so download it first" if hub else ""
         raise FileError(f"{shown(path)} does not exist{hint}")
-    if path.name in (WEIGHTS, _MLX_WEIGHTS) and (path.parent / CONFIG).is_file():
+    if path.name in (WEIGHTS, MLX_WEIGHTS) and (path.parent / CONFIG).is_file():
         path, is_folder = path.parent, True
     if not is_folder:
         return read_single(path)
     if not (path / CONFIG).is_file():
         raise FileError(f"{shown(path)} has no {CONFIG}{_instead(path)}")
-    if (path / _MLX_WEIGHTS).exists() and not (path / WEIGHTS).exists():
+    if (path / MLX_WEIGHTS).exists() and not (path / WEIGHTS).exists():
         return _read_mlx(path)
     return read_peft(path)
 
@@ -105,11 +103,11 @@ def read_single(path: Path) -> Adapter:
     if styles == {"mlx"} and path.suffix.lower() != ".gguf":
         raise FileError(
             f"{where} holds MLX's factors, and their scale is not in them: name the folder that "
-            f"has {CONFIG} beside {_MLX_WEIGHTS}"
+            f"has {CONFIG} beside {MLX_WEIGHTS}"
         )
-    components = _components(tensors, where)
+    parts = _components(tensors, where)
     any_alpha = any(name.endswith(ALPHA) for name in names.left)
-    modules = assemble(tensors, names, partial(_scales, tensors, components, any_alpha))
+    modules = assemble(tensors, names, partial(_scales, tensors, parts, any_alpha))
     if not modules:
         raise FileError(nothing_read(where, names.odd))
     alphas = {f"{each.name}{ALPHA}" for each in modules}
@@ -146,14 +144,14 @@ def _read_mlx(folder: Path) -> Adapter:
     where, config = shown(folder / CONFIG), read_json(folder / CONFIG)
     if config.get("fine_tune_type") == "full":
         raise FileError(
-            f"{where}: fine_tune_type is full: {_MLX_WEIGHTS} holds whole weights, which "
+            f"{where}: fine_tune_type is full: {MLX_WEIGHTS} holds whole weights, which "
             "`inspect NEW --against BASE` reads"
         )
     given = config.get("lora_parameters")
     scale = given.get("scale") if isinstance(given, dict) else None
     if isinstance(scale, bool) or not isinstance(scale, (int, float)):
         raise FileError(f"{where}: lora_parameters must have a scale, got {shown(scale)}")
-    tensors = open_file(folder / _MLX_WEIGHTS)
+    tensors = open_file(folder / MLX_WEIGHTS)
     names = sort_names(tensors.entries)
 
     def scales(_: str, rank: int) -> list[Stated]:
@@ -168,14 +166,13 @@ def _read_mlx(folder: Path) -> Adapter:
 
 
 def _scales(
-    tensors: Tensors, components: Mapping[str, Settings], any_alpha: bool, name: str, rank: int
+    tensors: Tensors, parts: Mapping[str, Settings], any_alpha: bool, name: str, rank: int
 ) -> list[Stated]:
     """Every place that states a module's scale: metadata, its alpha tensor, the header."""
     found: list[Stated] = []
-    part, _, rest = name.replace(".processor", "").partition(".")
-    settings = components.get(part) or components.get("")
-    if settings is not None:
-        inside = rest if part in components else f"{part}.{rest}".rstrip(".")
+    part, inside = in_component(name, parts)
+    if part is not None:
+        settings = parts[part]
         found += settings.scales(inside, rank, METADATA)
         if rank and settings.rank_of(inside) != rank:
             raise FileError(
@@ -217,7 +214,7 @@ def _alpha(tensors: Tensors, name: str) -> float | None:
 def _header(metadata: Mapping[str, str], rank: int) -> Stated | None:
     """What the header says of alpha and rank; nothing where that is no number."""
     rule = RSLORA if _flag(metadata, "rs_lora") else STANDARD
-    for alpha_key, rank_key in _HEADER:
+    for alpha_key, rank_key in PLACES:
         try:
             alpha = float(metadata[alpha_key])
             dim = int(metadata[rank_key]) if rank_key else rank
@@ -235,13 +232,7 @@ def _flag(metadata: Mapping[str, str], name: str) -> bool:
 
 
 def _components(tensors: Tensors, where: str) -> dict[str, Settings]:
-    """Diffusers' metadata: the settings of each part of a pipeline, or of all under ""."""
-    if METADATA not in tensors.metadata:
-        return {}
-    raw = parse_json(tensors.metadata[METADATA].encode(), f"the metadata of {where}")
-    parts: dict[str, dict[str, Any]] = {}
-    whole = {"r", "lora_alpha"} & raw.keys()
-    for key, value in raw.items():
-        part, _, name = ("", "", key) if whole else key.partition(".")
-        parts.setdefault(part, {})[name] = value
-    return {part: Settings(config, f"the metadata of {where}") for part, config in parts.items()}
+    return {
+        part: Settings(config, f"the metadata of {where}")
+        for part, config in components(tensors.metadata, where).items()
+    }

@@ -6,29 +6,25 @@ error comes from the singular values, before any factor is rounded to the type o
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from ..lora import factored, scaling, truncation
-from ..lora.several import Spectrum, check_targets, lowest_rank
-from ..tensorfile import FLOATS, FileError, Tensors, open_checkpoint, shown
+from ..lora.several import Spectrum, Targets
+from ..tensorfile import FileError, shown
 from ..validation import Array
 from . import structures
+from .formats import unread
 from .modules import HADAMARD, PAIR, TUCKER, Adapter, Module
-from .tensor_names import BIAS
 
 #: Called with how many of how many modules are done.
 Progress = Callable[[int, int], None]
 
 #: Float64 factors of one batch take at most so many bytes (or are one module's).
 _BATCH_BYTES = 32_000_000
-#: A block of rows of a checkpoint has at most so many float64 entries.
-_BLOCK = 4_000_000
 
 
 def spectra(adapter: Adapter, progress: Progress | None = None) -> list[Spectrum]:
@@ -89,70 +85,6 @@ def _batches(modules: Sequence[Module]) -> Iterator[list[Module]]:
             yield group[start : start + size]
 
 
-def difference(
-    before: Path, after: Path, progress: Progress | None = None
-) -> tuple[list[Spectrum], dict[str, str]]:
-    """Spectra of every matrix that two checkpoints share, and what was left out and why.
-
-    Parameters
-    ----------
-    before, after : Path
-        Each a .safetensors file, an index of shards, or a folder with either.
-
-    Raises FileError if a checkpoint cannot be read, or no matrix is in both with one shape.
-
-    Examples
-    --------
-    >>> from helpers.model import shipped
-    >>> file = shipped.DATA / "small_base.safetensors"
-    >>> found, left_out = difference(file, file)
-    >>> len(found), float(found[0].values[0]), left_out
-    (21, 0.0, {})
-    """
-    old, new = open_checkpoint(Path(before)), open_checkpoint(Path(after))
-    left_out = {name: f"only in {shown(old.path)}" for name in old.entries.keys() - new.entries}
-    left_out |= {name: f"only in {shown(new.path)}" for name in new.entries.keys() - old.entries}
-    names = []
-    for name, entry in new.entries.items():
-        if name in left_out:
-            continue
-        if entry.shape != old.entries[name].shape:
-            left_out[name] = f"shape {entry.shape}, and {old.entries[name].shape} before"
-        elif entry.dtype not in FLOATS or old.entries[name].dtype not in FLOATS:
-            left_out[name] = f"type {entry.dtype}"
-        elif len(entry.shape) < 2 or 0 in entry.shape:
-            left_out[name] = "not a matrix"
-        else:
-            names.append(name)
-    if not names:
-        raise FileError(f"{shown(old.path)} and {shown(new.path)} have no matrix in common")
-    found = []
-    for name in names:
-        found.append(_change(old, new, name))
-        if progress is not None:
-            progress(len(found), len(names))
-    return found, left_out
-
-
-def _change(old: Tensors, new: Tensors, name: str) -> Spectrum:
-    shape = new.entries[name].shape
-    d, k = shape[0], math.prod(shape[1:])
-    kind = "linear" if len(shape) == 2 else f"conv{len(shape) - 2}d"
-    step = max(1, _BLOCK // k)
-
-    def block(start: int) -> Array:
-        stop = min(start + step, d)
-        late, early = (each.read(name, start, stop).astype(np.float64) for each in (new, old))
-        return (late - early).reshape(stop - start, k)
-
-    values = factored.values_of_rows((block(start) for start in range(0, d, step)), (d, k))
-    if values is None:
-        raise FileError(
-            f"{shown(new.path)}: tensor {name}: the difference is too large for float64"
-        )
-    return Spectrum(name, kind, (d, k), min(d, k), 1.0, values)
-
-
 @dataclass(frozen=True)
 class Cut:
     """What truncation did to one module.
@@ -167,9 +99,9 @@ class Cut:
     error : float
         Frobenius norm of what was cut over that of the update; 0 for an update of 0.
     norm : float
-        Frobenius norm of the update.
+        Frobenius norm of the update; 0 too for a module that is copied as it is.
     fold : float
-        What B is multiplied by, so that modules of one rank share one alpha; else 1.
+        What B is multiplied by, so that one alpha serves several modules; else 1.
     """
 
     name: str
@@ -181,8 +113,8 @@ class Cut:
     fold: float = 1.0
 
 
-def total_error(cuts: list[Cut]) -> float:
-    """The relative error over all modules together; 0 if every update is 0.
+def total_error(cuts: Sequence[Cut]) -> float:
+    """The relative error over all modules that were cut; 0 if every update is 0.
 
     Examples
     --------
@@ -203,8 +135,13 @@ def plan(
     energy: float | None = None,
     error: float | None = None,
     progress: Progress | None = None,
+    *,
+    max_rank: int | None = None,
+    budget: float | None = None,
 ) -> list[Cut]:
-    """The new rank of every module by one of three targets, and what it costs. Writes nothing.
+    """The new rank of every module by one of four targets, and what it costs. Writes nothing.
+
+    Modules that are no pair of whole tensors (LoHa, stacked experts) keep their rank.
 
     Parameters
     ----------
@@ -214,24 +151,51 @@ def plan(
         The lowest rank that keeps this share of the module's energy.
     error : float in [0, 1]
         The lowest rank with at most this relative error.
+    max_rank : int
+        At most this rank, whatever energy, error or budget ask for.
+    budget : int above 1, or float in (0, 1]
+        So many parameters over all modules, or this share of those that there are: the ranks
+        that keep most of all modules' energy together (`several.ranks_for_budget`).
+
+    Raises
+    ------
+    FileError
+        If no module is a pair of whole tensors.
+    ValueError
+        If not exactly one target is given, or one is out of range.
     """
-    for odd in (module for module in adapter.modules if not module.plain):
+    some = replace(adapter, modules=tuple(each for each in adapter.modules if each.plain))
+    highest = max((module.rank for module in some.modules), default=0)
+    targets = Targets(rank, energy, error, max_rank, budget)
+    targets.check(max(1, highest))
+    if not some.modules:
+        odd = adapter.modules[0]
         raise FileError(
-            f"{shown(adapter.path)}: module {odd.name} is no pair of whole tensors ({odd.form})"
+            f"{shown(adapter.path)}: no module is a pair of whole tensors, which truncation "
+            f"needs; {shown(odd.name)} is not ({odd.form})"
         )
-    check_targets(rank, energy, error, max(module.rank for module in adapter.modules))
+    found = spectra(some, progress)
+    ranks = targets.ranks(found, [sum(each.shape) * each.rank for each in some.modules])
+    rows = zip(some.modules, found, ranks)
+    made = {module.name: _cut(module, each, new) for module, each, new in rows}
     cuts = [
-        _cut(module, each, lowest_rank(each.values, rank, energy, error))
-        for module, each in zip(adapter.modules, spectra(adapter, progress))
+        made.get(each.name) or Cut(each.name, each.rank, each.rank, each.alpha, 0.0, 0.0)
+        for each in adapter.modules
     ]
-    # A bias of B is scaled too, and copied as it is.
-    folds = adapter.source == "peft" and BIAS not in adapter.ignored.values()
-    return _with_one_alpha(cuts) if folds else cuts
+    return cuts if has_others(adapter) else _folded(adapter, cuts)
 
 
-def _with_one_alpha(cuts: list[Cut]) -> list[Cut]:
-    """Modules of one rank get one alpha, so that no loader has to heed alpha_pattern."""
-    if len({cut.rank for cut in cuts}) > 1:
+def has_others(adapter: Adapter) -> bool:
+    """Whether there are updates that truncation leaves, and whose settings must stay."""
+    return bool(unread(adapter)) or not all(module.plain for module in adapter.modules)
+
+
+def _folded(adapter: Adapter, cuts: list[Cut]) -> list[Cut]:
+    """Scales go into B where that spares loaders an alpha of its own for each module."""
+    if adapter.source == "diffusers":
+        scales = [module.scale for module in adapter.modules]
+        return [replace(c, alpha=float(c.rank), fold=s) for c, s in zip(cuts, scales)]
+    if adapter.source != "peft" or len({cut.rank for cut in cuts}) > 1:
         return cuts
     alpha = Counter(cut.alpha for cut in cuts).most_common(1)[0][0]
     return [replace(cut, alpha=alpha, fold=cut.alpha / alpha) for cut in cuts]
@@ -239,8 +203,12 @@ def _with_one_alpha(cuts: list[Cut]) -> list[Cut]:
 
 def _cut(module: Module, each: Spectrum, rank: int) -> Cut:
     alpha = scaling.equivalent_alpha(module.alpha, module.rank, module.rule, rank, module.rule)
-    error, norm, largest = 0.0, 0.0, each.values[0]
-    if largest > 0:
-        error = float(truncation.scaled_error(each.values, rank))
-        norm = float(largest * np.linalg.norm(each.values / largest))
-    return Cut(module.name, module.rank, rank, float(alpha), error, norm)
+    return Cut(module.name, module.rank, rank, float(alpha), *error_and_norm(each.values, rank))
+
+
+def error_and_norm(values: Array, rank: int) -> tuple[float, float]:
+    """The relative error of a truncation, 0 for an update of zero, and the update's norm."""
+    if values[0] == 0:
+        return 0.0, 0.0
+    error = float(truncation.scaled_error(values, rank))
+    return error, float(values[0] * np.linalg.norm(values / values[0]))

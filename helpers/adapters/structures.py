@@ -186,6 +186,16 @@ def with_middle(module: Module, tensors: Tensors, key: str) -> Module:
     )  # fmt: skip
 
 
+def widening_of(adapter: Adapter, module: Module, role: str, rank: int) -> factored.Widening:
+    """How the rank of a factor lies in its tensor, which may be a stack of experts."""
+    part, axis = module.parts[role], int((role == "B") != module.parts[role].transposed)
+    count = adapter.tensors.entries[part.key].shape[axis] // module.rank
+    if part.index and isinstance(part.index[0], int):  # (experts, r, k) and (experts, d, r)
+        return factored.Widening(axis + 1, 1, module.rank, 1, rank)
+    before, after = (1, count) if role == "B" else (count, 1)
+    return factored.Widening(axis, before, module.rank, after, rank)
+
+
 def values(adapter: Adapter, module: Module) -> Array:
     """Singular values of a module's product, without its scale, for a form that is no pair's."""
     if module.form == KRONECKER:

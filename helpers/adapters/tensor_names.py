@@ -53,6 +53,17 @@ EXTRAS = {
     ".reshape_weight": "new shape of a base weight",
     ".scalar": "scalar that the training multiplied the update by",
 }
+#: What every name in the file begins with, and no name of the model does.
+PREFIX = "base_model.model."
+#: What compiling and distributing put in front of names, and of those in the base model.
+WRAPPED = re.compile(
+    r"^(?:(?:_orig_mod|module|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.)+(?=.)"
+    r"|(?<=\.)(?:(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.)+(?=.)"
+)
+#: What ends a name of PEFT's, an adapter's name in it, and whether .weight follows.
+_INFIX = re.compile(
+    r"(\.lora_(?:embedding_)?[AB]|\.lora_magnitude_vector)(\.(?!weight$|bias$)[^.]+)?(\.weight|\.bias)?$"
+)
 #: A pattern beyond these could keep Python's matcher busy for hours.
 _LONGEST = 600
 _MOST_REPEATS = 4
@@ -170,6 +181,29 @@ def label(name: str) -> str:
     if re.search(r"\.lora_[^.]*(\.[^.]*)?$|\.lora\.[^.]*(\.[^.]*)?$", name):
         return "LoRA tensor of no known kind"
     return WHOLE
+
+
+def in_model(name: str) -> str:
+    """A module's name in the base model, without what training put in front of it."""
+    return WRAPPED.sub("", name.rpartition(PREFIX)[2])
+
+
+def mended(name: str, source: str) -> str:
+    """A tensor's name as loaders look for it, from the one that it has.
+
+    What compiling, distributing or an adapter's name put in is taken out, what PEFT wants added.
+    """
+    if source not in ("peft", "kohya", "diffusers", "lycoris"):
+        return name
+    inner = in_model(name)
+    if match := _INFIX.search(inner):
+        half, infix, ending = match.groups()
+        if half.endswith(("lora_A", "lora_B")):
+            ending = ending or ".weight"
+        elif infix or "embedding" in half:
+            ending = ""
+        inner = inner[: match.start()] + half + (ending or "")
+    return PREFIX + inner if source == "peft" else inner
 
 
 def find(compiled: list[tuple[re.Pattern[str], Any]], name: str, default: Any) -> Any:

@@ -7,7 +7,8 @@ e.g. Golub and Van Loan, Matrix Computations, 8.6).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -132,6 +133,56 @@ def values_of_rows(blocks: Iterable[Array], shape: tuple[int, int]) -> Array | N
     -------
     (min(d, k),) array, or None where a square is too large for float64
     """
+    gram = _gram(blocks, shape)
+    if gram is None:
+        return None
+    return np.sqrt(np.maximum(np.linalg.eigvalsh(gram)[::-1], 0))
+
+
+def lower_of_rows(
+    blocks: Callable[[], Iterable[Array]], shape: tuple[int, int], rank: int
+) -> tuple[Array, Array] | None:
+    """Factors of the best approximation of this rank of a matrix that comes in blocks of its rows.
+
+    Parameters
+    ----------
+    blocks : function
+        Called twice; each time it gives the blocks from the first row on.
+    shape : (int, int)
+        (d, k).
+    rank : int
+        Between 1 and min(d, k).
+
+    Returns
+    -------
+    (d, rank) and (rank, k) float64 arrays with equal norms, or None where a square is too large
+    for float64
+
+    Examples
+    --------
+    >>> B, A = lower_of_rows(lambda: [np.diag([3.0, 2.0, 1.0])], (3, 3), rank=1)
+    >>> (B @ A).round(9).diagonal().tolist()
+    [3.0, 0.0, 0.0]
+    """
+    gram = _gram(blocks(), shape)
+    if gram is None:
+        return None
+    top = np.linalg.eigh(gram)[1][:, ::-1][:, :rank]
+    if shape[0] < shape[1]:  # the eigenvectors are U: U^T D is diag(S) V^T
+        other, start = np.zeros((rank, shape[1])), 0
+        for block in blocks():
+            other += top[start : start + len(block)].T @ block
+            start += len(block)
+    else:  # they are V: D V is U diag(S)
+        other = np.concatenate([block @ top for block in blocks()]).T
+    root = np.sqrt(np.linalg.norm(other, axis=1))[:, None]
+    other = other / np.where(root > 0, root, 1)
+    top = root * top.T
+    return (top.T, other) if shape[0] < shape[1] else (other.T, top)
+
+
+def _gram(blocks: Iterable[Array], shape: tuple[int, int]) -> Array | None:
+    """D^T D or D D^T of a matrix in blocks of its rows, whichever is smaller; None if too large."""
     d, k = shape
     with np.errstate(over="ignore", invalid="ignore"):
         if d < k:
@@ -139,6 +190,36 @@ def values_of_rows(blocks: Iterable[Array], shape: tuple[int, int]) -> Array | N
             gram = whole @ whole.T
         else:
             gram = sum((block.T @ block for block in blocks), np.zeros((k, k)))
-    if not np.all(np.isfinite(gram)):
-        return None
-    return np.sqrt(np.maximum(np.linalg.eigvalsh(gram)[::-1], 0))
+    return gram if np.all(np.isfinite(gram)) else None
+
+
+@dataclass(frozen=True)
+class Widening:
+    """How a rank is raised with zeros, along an axis of (before x rank x after) entries.
+
+    `before` and `after` are 1 for a factor, and count experts where their factors are stacked.
+
+    Examples
+    --------
+    >>> Widening(axis=0, before=1, rank=1, after=1, new=2)(np.ones((1, 3))).tolist()
+    [[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]]
+    """
+
+    axis: int
+    before: int
+    rank: int
+    after: int
+    new: int
+
+    def shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape that an array of this shape becomes."""
+        count = self.before * self.new * self.after
+        return (*shape[: self.axis], count, *shape[self.axis + 1 :])
+
+    def __call__(self, array: Array) -> Array:
+        """The array with zeros for the new entries."""
+        head, tail = array.shape[: self.axis], array.shape[self.axis + 1 :]
+        split = array.reshape(*head, self.before, self.rank, self.after, *tail)
+        widths = [(0, 0)] * split.ndim
+        widths[self.axis + 1] = (0, self.new - self.rank)
+        return np.pad(split, widths).reshape(self.shape(array.shape))

@@ -123,28 +123,58 @@ def _split(spectra: Sequence[Spectrum], rank: ArrayLike) -> tuple[Array, Array]:
     return kept, missed
 
 
-def check_targets(
-    rank: int | None, energy: float | None, error: float | None, highest: int
-) -> None:
-    """Raise ValueError unless exactly one target is given, and it is in range.
+@dataclass(frozen=True)
+class Targets:
+    """What truncation aims at: exactly one of rank, energy, error and budget, and a highest rank.
 
     Parameters
     ----------
-    rank : int in [1, highest], or None
-    energy : float in (0, 1], or None
-    error : float in [0, 1], or None
-    highest : int
-        The largest rank that there is.
+    rank : int at least 1
+        At most this rank in every update.
+    energy : float in (0, 1]
+        The lowest rank that keeps this share of an update's energy.
+    error : float in [0, 1]
+        The lowest rank with at most this relative error.
+    max_rank : int at least 1
+        At most this rank, whatever energy, error or budget ask for.
+    budget : int above 1, or float in (0, 1]
+        So many parameters over all updates, or this share of those that there are.
     """
-    given = {"rank": rank, "energy": energy, "error": error}
-    if sum(value is not None for value in given.values()) != 1:
-        raise ValueError(f"exactly one of rank, energy and error must be given, got {given}")
-    if rank is not None:
-        validation.integer("rank", rank, 1, highest, " (the adapter's largest)")
-    if energy is not None:
-        validation.number("energy", energy, 0, 1, above=True)
-    if error is not None:
-        validation.number("error", error, 0, 1)
+
+    rank: int | None = None
+    energy: float | None = None
+    error: float | None = None
+    max_rank: int | None = None
+    budget: float | None = None
+
+    def check(self, highest: int) -> None:
+        """Raise ValueError unless the targets are in range; `highest` is the largest rank."""
+        given = {key: getattr(self, key) for key in ("rank", "energy", "error", "budget")}
+        if sum(value is not None for value in given.values()) != 1:
+            raise ValueError(
+                f"exactly one of rank, energy, error and budget must be given, got {given}"
+            )
+        if self.rank is not None:
+            validation.integer("rank", self.rank, 1, highest, " (the adapter's largest)")
+        if self.max_rank is not None:
+            validation.integer("max_rank", self.max_rank, 1)
+        if self.energy is not None:
+            validation.number("energy", self.energy, 0, 1, above=True)
+        if self.error is not None:
+            validation.number("error", self.error, 0, 1)
+        if self.budget is not None:
+            validation.number("budget", self.budget, 0, above=True)
+
+    def ranks(self, spectra: Sequence[Spectrum], sizes: Sequence[int]) -> list[int]:
+        """The rank of each update; `sizes` are their parameters now, for a share of them.
+
+        Raises ValueError if a budget is below rank 1 in every update.
+        """
+        if self.budget is not None:
+            budget = self.budget * sum(sizes) if self.budget <= 1 else self.budget
+            return ranks_for_budget(spectra, int(budget), self.max_rank)
+        found = [lowest_rank(each.values, self.rank, self.energy, self.error) for each in spectra]
+        return [min(rank, self.max_rank or rank) for rank in found]
 
 
 def lowest_rank(
@@ -172,3 +202,54 @@ def lowest_rank(
     if error is None:
         raise ValueError("exactly one of rank, energy and error must be given, got none")
     return spectrum.rank_for_error(singular_values, error)
+
+
+def ranks_for_budget(
+    spectra: Sequence[Spectrum], budget: int, max_rank: int | None = None
+) -> list[int]:
+    """The ranks that keep most energy of all updates together, for so many parameters.
+
+    A component of a d x k update costs d + k parameters and keeps its squared singular value.
+    Those that keep most for a parameter are taken first, over all updates at once: what is kept
+    is then the most that any ranks of this size can keep (Everett 1963, for the Lagrangian). The
+    parameters that are left once the next component no longer fits go to the next ones that do;
+    so a budget may be missed by less than one component.
+
+    Parameters
+    ----------
+    spectra : sequence of Spectrum
+    budget : int
+        At least d + k summed over the updates: each keeps rank 1.
+    max_rank : int at least 1, or None
+        The highest rank that any update may have.
+
+    Raises
+    ------
+    ValueError
+        If the budget is too small, or an argument is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> large, small = (Spectrum("m", "linear", (9, 9), 2, 1.0, np.array(each))
+    ...                 for each in ([4.0, 3.0], [2.0, 1.0]))
+    >>> ranks_for_budget([large, small], 54)
+    [2, 1]
+    """
+    costs = np.array([sum(each.shape) for each in spectra], dtype=np.int64)
+    least = int(costs.sum())
+    validation.integer("budget", budget, least, note=" (rank 1 in every module)")
+    if max_rank is not None:
+        validation.integer("max_rank", max_rank, 1)
+    unit = max(float(each.values[0]) for each in spectra) or 1.0
+    tails = [(each.values[1:max_rank] / unit) ** 2 for each in spectra]
+    owners = np.repeat(np.arange(len(spectra)), [len(tail) for tail in tails])
+    worth = np.concatenate(tails) / costs[owners]
+    ranks, left = [1] * len(spectra), int(budget) - least
+    # Stable: of equal ones the first, so that a module's components stay in their order.
+    for at in np.argsort(-worth, kind="stable"):
+        owner = int(owners[at])
+        if worth[at] > 0 and costs[owner] <= left:
+            ranks[owner] += 1
+            left -= int(costs[owner])
+    return ranks

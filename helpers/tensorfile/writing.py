@@ -6,8 +6,9 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,99 @@ import numpy as np
 from .. import validation
 from ..validation import Array
 from .header import SIZES, FileError, shown
-from .tensors import FLOATS
+from .tensors import FLOATS, PICKLED
 
 #: A tensor's type and shape, as in the header.
 Kind = tuple[str, tuple[int, ...]]
+#: What of a folder holds weights or the state of a training, by its ending.
+_WEIGHTS = (*PICKLED, ".safetensors", ".gguf", ".npz", ".npy", ".h5", ".msgpack", ".onnx")
+
+
+@dataclass(frozen=True)
+class Job:
+    """Tensors that are made together, and what makes them when their turn comes.
+
+    `make` gives an array for each of `kinds`, or the bytes as they will lie in the file.
+    """
+
+    kinds: Mapping[str, Kind]
+    make: Callable[[], Iterable[Array | bytes | bytearray]]
+
+
+def write_jobs(path: Path, jobs: Sequence[Job], metadata: Mapping[str, str], where: str) -> None:
+    """Write a safetensors file of such tensors, wide types first, one job at a time.
+
+    Raises FileError, with `where` in front, if an entry is too large for its type.
+    """
+    jobs = sorted(jobs, key=lambda job: -max(SIZES[dtype] for dtype, _ in job.kinds.values()))
+
+    def contents() -> Iterator[bytes | bytearray]:
+        for job in jobs:
+            for (name, (dtype, _)), made in zip(job.kinds.items(), job.make()):
+                try:
+                    yield encode(made, dtype, name) if isinstance(made, np.ndarray) else made
+                except FileError as error:
+                    raise FileError(f"{where}: {error}") from None
+
+    kinds = {name: kind for job in jobs for name, kind in job.kinds.items()}
+    if len(kinds) < sum(len(job.kinds) for job in jobs):
+        raise FileError(f"{where}: two tensors of its copy would have one name")
+    write_safetensors(path, kinds, contents(), metadata)
+
+
+def check_new(path: Path, folder: bool) -> None:
+    """Raise FileError, before any work, if `path` exists or cannot be what is to be made."""
+    if not folder and path.suffix != ".safetensors":
+        raise FileError(f"{shown(path)} must end in .safetensors, as its source does")
+    if os.path.lexists(path):
+        raise FileError(f"{shown(path)} exists already: nothing is ever overwritten")
+
+
+@contextmanager
+def new_as(path: Path, folder: bool) -> Iterator[Path]:
+    """As `new`, for a folder, which is made, or for a file that may be read back before."""
+    with new(path) as draft:
+        if folder:
+            draft.mkdir()
+            yield draft
+        else:
+            # Only this ending is read.
+            made = draft.with_name(draft.name + ".safetensors")
+            try:
+                yield made
+                made.rename(draft)
+            finally:
+                made.unlink(missing_ok=True)
+
+
+def beside(folder: Path, without: Iterable[str]) -> tuple[list[Path], list[str]]:
+    """The files of a folder that a copy of its weights takes along, and what it leaves.
+
+    Weights, pickles and folders are left, but for one that holds templates of a tokenizer.
+    Links are followed inside the folder and to the store of a hub's cache, and no further: a
+    folder from elsewhere must not carry the reader's own files into the copy.
+
+    Returns
+    -------
+    files : list of Path
+        Relative to the folder.
+    left : list of str
+    """
+    taken, left = list[Path](), list[str]()
+    home = folder.resolve()
+    above = [each.parent for each in (home, *home.parents)]
+    stores = [home, *(each.parent / "blobs" for each in above if each.name == "snapshots")]
+    for path in sorted([*folder.iterdir(), *folder.glob("additional_chat_templates/*")]):
+        name = path.relative_to(folder)
+        if name.as_posix() in without or name.as_posix() == "additional_chat_templates":
+            continue
+        real = path.resolve()
+        inside = any(real.is_relative_to(store) for store in stores)
+        if path.is_file() and inside and path.suffix.lower() not in _WEIGHTS:
+            taken.append(name)
+        else:
+            left.append(name.as_posix())
+    return taken, left
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from tests.support.adapters import (
     MODULES,
     draw,
     factors,
-    file_bytes,
     kohya_file,
     peft_folder,
     product,
@@ -30,45 +29,66 @@ def deltas(adapter):
     }
 
 
-def test_bake(tmp_path):
+@pytest.mark.parametrize("pad", [True, False])
+def test_bake(tmp_path, pad):
     folder = peft_folder(
         tmp_path / "a", use_rslora=True, alpha_pattern={"embed": 5}, task_type="CAUSAL_LM"
     )
     before = adapters.read(folder)
-    after = adapters.bake(before, tmp_path / "b")
+    after = adapters.bake(before, tmp_path / "b", pad)
     config = json.loads((tmp_path / "b" / "adapter_config.json").read_text())
     assert config["use_rslora"] is False
-    assert config["task_type"] == "CAUSAL_LM"
-    assert config["lora_alpha"] == pytest.approx(12 * np.sqrt(3))
-    assert config["alpha_pattern"] == {
-        r"^model\.layers\.1\.mlp\.up": pytest.approx(12 * np.sqrt(2)),
-        r"^model\.embed": pytest.approx(5 * np.sqrt(3)),
-    }
-    weights = [each / "adapter_model.safetensors" for each in (folder, tmp_path / "b")]
-    assert weights[0].read_bytes() == weights[1].read_bytes()
+    assert (config["task_type"], config["r"], config["lora_alpha"]) == ("CAUSAL_LM", 3, 3)
+    patterns = {} if pad else {"up": 2}
+    assert config["rank_pattern"] == config["alpha_pattern"] == patterns
+    assert {module.rank for module in after.modules} == ({3} if pad else {2, 3})
     for one, other in zip(before.modules, after.modules):
-        assert one.scale == pytest.approx(other.scale, rel=1e-15)
-        assert other.scale == other.alpha / other.rank
+        assert (other.name, other.kind, other.scale) == (one.name, one.kind, 1.0)
+        expected = before.delta(one)
+        atol = 2 * EPSILON["F32"] * np.abs(expected).max()
+        np.testing.assert_allclose(after.delta(other), expected, rtol=0, atol=atol)
 
 
-def test_whole_numbers_stay_whole(tmp_path):
+def test_a_scale_of_a_power_of_two_changes_no_bit_of_the_product(tmp_path):
     modules = [("x", "linear", (4, 9), (10, 4))]
-    folder = peft_folder(tmp_path / "a", modules=modules, r=4, use_rslora=True)
-    adapters.bake(adapters.read(folder), tmp_path / "b")
-    config = json.loads((tmp_path / "b" / "adapter_config.json").read_text())
-    assert repr(config["lora_alpha"]) == "24"
-    assert config["rank_pattern"] == config["alpha_pattern"] == {}
+    folder = peft_folder(tmp_path / "a", None, "F16", modules=modules, r=4, use_rslora=True,
+                         lora_alpha=8)  # fmt: skip
+    before = adapters.read(folder)
+    after = adapters.bake(before, tmp_path / "b")
+    assert after.config["lora_alpha"] == 4
+    np.testing.assert_array_equal(after.delta(after.modules[0]), before.delta(before.modules[0]))
+    A_before, A_after = (each.tensors.raw("base_model.model.x.lora_A.weight")
+                         for each in (before, after))  # fmt: skip
+    assert A_before == A_after
+
+
+@pytest.mark.parametrize(
+    "scale, entries, dtype",
+    [(4, 4e3, "F16"), (16, 1e4, "F32"), (2**-9, 1e-4, "F32"), (3, 1.0, "F16")],
+)
+def test_half_precision_becomes_single_where_it_would_lose(tmp_path, scale, entries, dtype):
+    """Above 65504 there is nothing, and below 6e-5 digits are lost."""
+    A, B = draw(1, 4, 9), np.clip(draw(2, 10, 4), -2, 2) * entries
+    folder = peft_folder(tmp_path / "a", {"x": (A, B)}, "F16", modules=[("x", "linear", 0, 0)],
+                         r=4, lora_alpha=4 * scale, rank_pattern={})  # fmt: skip
+    before = adapters.read(folder)
+    after = adapters.bake(before, tmp_path / "b")
+    entries = after.tensors.entries
+    assert entries["base_model.model.x.lora_B.weight"].dtype == dtype
+    expected, found = before.delta(before.modules[0]), after.delta(after.modules[0])
+    assert np.linalg.norm(found - expected) <= 2**-11 * np.linalg.norm(expected)
 
 
 def test_nothing_to_bake(tmp_path):
-    standard = adapters.read(peft_folder(tmp_path / "a"))
-    single = adapters.read(
-        kohya_file(tmp_path / "k.safetensors", {"x": (draw(1, 2, 3), draw(2, 4, 2))}, {"x": 1})
-    )
-    for adapter, word in ((standard, "use_rslora off"), (single, "only PEFT folders")):
-        with pytest.raises(adapters.FileError, match=word):
-            adapters.bake(adapter, tmp_path / "b")
-    assert not (tmp_path / "b").exists()
+    plain = {"use_rslora": False, "rank_pattern": {}, "alpha_pattern": {}}
+    universal = peft_folder(tmp_path / "a", modules=MODULES[:2], lora_alpha=3, **plain)
+    single = tmp_path / "k.safetensors"
+    kohya_file(single, {"x": (draw(1, 2, 3), draw(2, 4, 2))}, {"x": 2})
+    before = tree(tmp_path)
+    for path in (universal, single):
+        with pytest.raises(adapters.FileError, match="nothing to bake"):
+            adapters.bake(adapters.read(path), tmp_path / "b.safetensors")
+    assert tree(tmp_path) == before
 
 
 @pytest.mark.parametrize("dtype", ["F16", "BF16", "F32", "F64"])
@@ -163,24 +183,22 @@ def test_truncate_a_single_file(tmp_path):
 def test_what_cannot_be_truncated(tmp_path):
     stem = "base_model.model.model.layers.0.q_proj"
     dora = peft_folder(tmp_path / "d", extra={f"{stem}.lora_magnitude_vector": (draw(1, 6), "F32")})
-    tensors = {
-        "t.x.lora_A.weight": (draw(1, 2, 3), "F32"),
-        "t.x.lora_B.weight": (draw(2, 4, 2), "F32"),
-    }
-    single = tmp_path / "s.safetensors"
-    single.write_bytes(file_bytes(tensors, {"lora_adapter_metadata": '{"t.r": 2}'}))
     plain = adapters.read(peft_folder(tmp_path / "a"))
     before = tree(tmp_path)
     for adapter, target, message in (
         (adapters.read(dora), {"rank": 1}, "DoRA"),
-        (adapters.read(single), {"rank": 1}, "lora_adapter_metadata"),
         (plain, {}, "exactly one of"),
         (plain, {"rank": 1, "error": 0.5}, "exactly one of"),
+        (plain, {"max_rank": 1}, "exactly one of"),
         (plain, {"rank": 4}, "rank must be a whole number between 1 and 3"),
         (plain, {"rank": 0}, "rank must be a whole number between 1 and 3"),
         (plain, {"energy": 0}, "energy must be"),
         (plain, {"energy": 1.1}, "energy must be"),
         (plain, {"error": float("nan")}, "error must be"),
+        (plain, {"energy": 0.5, "max_rank": 0}, "max_rank must be"),
+        (plain, {"budget": 0}, "budget must be"),
+        (plain, {"budget": 20}, "budget must be a whole number at least 82"),
+        (plain, {"budget": 1e-9}, "budget must be a whole number at least 82"),
     ):
         with pytest.raises(ValueError, match=message):
             adapters.truncate(adapter, tmp_path / "out", **target)
@@ -230,17 +248,18 @@ def test_an_error_half_way_leaves_nothing(tmp_path):
     assert tree(tmp_path) == before
 
 
-@pytest.mark.parametrize("with_bias", [False, True])
-def test_one_rank_takes_one_alpha_unless_a_bias_is_scaled_with_it(tmp_path, with_bias):
-    """A bias of B is copied as it is, so its scale must stay."""
-    bias = {"base_model.model.model.layers.0.q_proj.lora_B.bias": (draw(3, 6), "F32")}
+def test_a_bias_is_scaled_as_its_factor_is(tmp_path):
+    """PEFT adds s times the bias of B."""
+    stem = "base_model.model.model.layers.0.q_proj.lora_B.bias"
     folder = peft_folder(
-        tmp_path / "a", extra=bias if with_bias else None, alpha_pattern={"q_proj": 6}
+        tmp_path / "a", extra={stem: (draw(3, 6), "F32")}, alpha_pattern={"q_proj": 6}
     )
     before = adapters.read(folder)
-    adapters.truncate(before, tmp_path / "b", rank=2)
-    after = adapters.read(tmp_path / "b")
-    kept = {module.name: module.scale for module in before.modules}
-    same = [module.scale == pytest.approx(kept[module.name]) for module in after.modules]
-    assert all(same) == with_bias
-    assert (len({module.scale for module in after.modules}) > 1) == with_bias
+    adapters.truncate(before, tmp_path / "cut", rank=2)
+    adapters.bake(before, tmp_path / "baked")
+    trained = before.modules[0].scale * before.tensors.read(stem)
+    for name in ("cut", "baked"):
+        after = adapters.read(tmp_path / name)
+        assert len({module.scale for module in after.modules}) == 1
+        found = after.modules[0].scale * after.tensors.read(stem)
+        np.testing.assert_allclose(found, trained, rtol=1e-6)

@@ -243,16 +243,12 @@ def test_a_note_does_not_draw_on_the_terminal(tmp_path):
     assert len(note) < 300
 
 
-@pytest.mark.parametrize(("alpha", "copy"), [(1e-30, "truncate"), (9e29, "bake")])
-def test_a_copy_whose_alpha_would_be_out_of_range(tmp_path, alpha, copy):
+def test_a_copy_whose_alpha_would_be_out_of_range(tmp_path):
     """Said of the adapter, before anything is written, and not of a draft that is gone."""
-    adapter = adapters.read(peft_folder(tmp_path / "a", lora_alpha=alpha, use_rslora=True))
+    adapter = adapters.read(peft_folder(tmp_path / "a", lora_alpha=1e-30, use_rslora=True))
     before = tree(tmp_path)
     with pytest.raises(adapters.FileError, match=r"/a: the copy of module .*: alpha must be"):
-        if copy == "bake":
-            adapters.bake(adapter, tmp_path / "b")
-        else:
-            adapters.truncate(adapter, tmp_path / "b", rank=1)
+        adapters.truncate(adapter, tmp_path / "b", rank=1)
     assert tree(tmp_path) == before
 
 

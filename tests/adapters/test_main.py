@@ -112,7 +112,7 @@ def test_bake_and_truncate(folder, tmp_path, capsys):
         (["inspect", "{}/x.ckpt"], "convert it"),
         (["inspect", "{}/adapter", "--against", "{}"], "no matrix in common"),
         (["bake", "{}/adapter", "{}/adapter"], "exists already"),
-        (["bake", "{}/k.safetensors", "{}/out"], "only PEFT folders"),
+        (["bake", "{}/k.safetensors", "{}/out"], "must end in .safetensors"),
         (["truncate", "{}/adapter", "{}/x.ckpt", "--rank", "1"], "exists already"),
         (["truncate", "{}/adapter", "{}/out", "--rank", "9"], "between 1 and 3"),
         (["truncate", "{}/adapter", "{}/out", "--energy", "nan"], "energy must be"),
