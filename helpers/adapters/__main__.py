@@ -1,7 +1,7 @@
 """Inspect, bake or truncate a LoRA adapter.
 
 inspect   which rank every module uses, and which scale a loader applies
-bake      an rsLoRA adapter's copy that loaders of alpha/r scale rightly
+bake      a copy that every loader scales rightly
 truncate  a copy of lower rank, its error stated
 
 PATH is a PEFT folder or one .safetensors file in kohya's or Diffusers' names;
@@ -25,6 +25,7 @@ from ..tensorfile import FileError, shown
 from . import report, scale_audit
 from .combining import difference
 from .copies import bake, truncate
+from .formats import remarks
 from .modules import Adapter
 from .reading import read
 from .singular_values import Cut, Progress, spectra, total_error
@@ -73,8 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument(
         "--sort", choices=report.SORTS, help="sort the rows, largest first (name: upwards)"
     )
-    baking = command("bake", _bake, "Copy an rsLoRA adapter for loaders that know only alpha/r.")
-    baking.add_argument("out", type=Path, metavar="OUT", help="folder to make; must not exist")
+    baking = command("bake", _bake, "Copy an adapter so that every loader applies its scale.")
+    baking.add_argument("out", type=Path, metavar="OUT", help="what to make; must not exist")
     cutting = command("truncate", _truncate, "Copy an adapter at a lower rank.")
     cutting.add_argument("out", type=Path, metavar="OUT", help="what to make; must not exist")
     target = cutting.add_mutually_exclusive_group(required=True)
@@ -135,7 +136,12 @@ def _bake(given: argparse.Namespace) -> None:
         return
     for title, each in zip(("Before", f"After, in {given.out}"), audits):
         print(f"{title}:\n{scale_audit.table(each)}\n")
-    print("The scale is the same; alpha and use_rslora have changed, the weights have not.")
+    said = (
+        "What was trained is in the weights now: B was multiplied by each scale, and every alpha "
+        "is its rank, so that no loader scales it again."
+    )
+    for text in (said, *remarks(before)):
+        print(_wrapped(text))
 
 
 def _truncate(given: argparse.Namespace) -> None:

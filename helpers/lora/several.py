@@ -125,7 +125,7 @@ def _split(spectra: Sequence[Spectrum], rank: ArrayLike) -> tuple[Array, Array]:
 
 @dataclass(frozen=True)
 class Targets:
-    """What truncation aims at: exactly one of rank, energy, error and budget, and a highest rank.
+    """What truncation aims at: one of rank, energy, error and budget, and a highest rank.
 
     Parameters
     ----------
@@ -210,10 +210,8 @@ def ranks_for_budget(
     """The ranks that keep most energy of all updates together, for so many parameters.
 
     A component of a d x k update costs d + k parameters and keeps its squared singular value.
-    Those that keep most for a parameter are taken first, over all updates at once: what is kept
-    is then the most that any ranks of this size can keep (Everett 1963, for the Lagrangian). The
-    parameters that are left once the next component no longer fits go to the next ones that do;
-    so a budget may be missed by less than one component.
+    Those that keep most for a parameter come first, over all updates at once; until one no
+    longer fits, no ranks of this size keep more (Everett 1963). The next ones that fit follow.
 
     Parameters
     ----------
@@ -223,10 +221,7 @@ def ranks_for_budget(
     max_rank : int at least 1, or None
         The highest rank that any update may have.
 
-    Raises
-    ------
-    ValueError
-        If the budget is too small, or an argument is out of range.
+    Raises ValueError if an argument is out of range.
 
     Examples
     --------

@@ -43,3 +43,24 @@ def test_lower_factors_are_the_truncation(seed, d, k, r, data):
     np.testing.assert_allclose(
         np.linalg.norm(new_B, axis=0), np.linalg.norm(new_A, axis=1), rtol=1e-9
     )
+
+
+@given(
+    seed=st.integers(0, 2**31), d=st.integers(1, 9), k=st.integers(1, 9), step=st.integers(1, 5),
+    data=st.data(),
+)  # fmt: skip
+def test_factors_of_a_matrix_in_blocks_are_its_truncation(seed, d, k, step, data):
+    rank = data.draw(st.integers(1, min(d, k)))
+    D = np.random.RandomState(seed).standard_normal((d, k))
+    S = dense_values(D)
+    blocks = [D[i : i + step] for i in range(0, d, step)]
+    B, A = factored.lower_of_rows(lambda: blocks, (d, k), rank)
+    missed = np.linalg.norm(D - B @ A)
+    np.testing.assert_allclose(missed, np.linalg.norm(S[rank:]), atol=1e-7 * S[0])
+    np.testing.assert_allclose(np.linalg.norm(B, axis=0), np.linalg.norm(A, axis=1), rtol=1e-6)
+    assert factored.lower_of_rows(lambda: [D * 1e200], (d, k), rank) is None
+
+
+def test_factors_of_nothing_are_nothing():
+    B, A = factored.lower_of_rows(lambda: [np.zeros((4, 3))], (4, 3), 2)
+    assert not np.any(B @ A)

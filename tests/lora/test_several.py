@@ -1,7 +1,11 @@
 """Several updates at once, against diagonal matrices entry by entry."""
 
+import itertools
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from helpers.lora import several
 from helpers.lora.several import Spectrum
@@ -65,3 +69,52 @@ def test_bad_arguments(call, message):
 
 
 # --- the map ----------------------------------------------------------------------
+
+
+def brute_force(spectra, budget, most):
+    """The most energy that any ranks of at most so many parameters keep."""
+    best = -1.0
+    for ranks in itertools.product(
+        *(range(1, min(len(each.values), most) + 1) for each in spectra)
+    ):
+        if sum(rank * sum(each.shape) for rank, each in zip(ranks, spectra)) <= budget:
+            best = max(best, kept(spectra, ranks))
+    return best
+
+
+def kept(spectra, ranks):
+    return sum(np.sum(each.values[:rank] ** 2) for rank, each in zip(ranks, spectra))
+
+
+@st.composite
+def budgets(draw):
+    """Up to four updates of up to four components, a budget, and a highest rank."""
+    spectra = []
+    for _ in range(draw(st.integers(1, 4))):
+        d, k = draw(st.sampled_from([(2, 3), (4, 4), (7, 1), (9, 30)]))
+        values = sorted(draw(st.lists(st.floats(0, 9), min_size=1, max_size=4)), reverse=True)
+        spectra.append(Spectrum("m", "linear", (d, k), len(values), 1.0, np.array(values)))
+    least = sum(sum(each.shape) for each in spectra)
+    return spectra, draw(st.integers(least, 5 * least)), draw(st.sampled_from([1, 2, 9]))
+
+
+@given(budgets())
+def test_ranks_for_a_budget(case):
+    spectra, budget, most = case
+    ranks = several.ranks_for_budget(spectra, budget, most)
+    costs = [sum(each.shape) for each in spectra]
+    size = sum(rank * cost for rank, cost in zip(ranks, costs))
+    assert size <= budget
+    assert all(1 <= rank <= min(most, len(each.values)) for rank, each in zip(ranks, spectra))
+    found, best = kept(spectra, ranks), brute_force(spectra, budget, most)
+    assert found <= best * (1 + 1e-12)
+    if len(set(costs)) == 1:
+        assert found == pytest.approx(best)
+    # What is missed is worth at most the room that the first component left that did not fit.
+    left = [each.values[rank] ** 2 / cost for each, rank, cost in zip(spectra, ranks, costs)
+            if rank < min(most, len(each.values))]  # fmt: skip
+    assert best - found <= max(left, default=0) * max(costs) + 1e-9
+    # Nothing that is left fits.
+    for each, rank, cost in zip(spectra, ranks, costs):
+        full = rank == min(most, len(each.values)) or each.values[rank] < 1e-100
+        assert full or cost > budget - size
