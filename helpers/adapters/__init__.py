@@ -5,7 +5,8 @@ python -m helpers.adapters inspect PATH
 
 from ..lora.several import Spectrum, captured, error_at
 from ..tensorfile import FileError, save
-from .combining import difference
+from .checkpoints import difference, extract
+from .combining import merge
 from .copies import bake, truncate
 from .formats import remarks
 from .modules import Adapter, Finding, Module, Part, Stated
@@ -16,7 +17,7 @@ from .singular_values import Cut, plan, spectra, total_error
 
 __all__ = [
     "Adapter", "Audit", "Cut", "FileError", "Finding", "Loader", "Module", "Part", "Row",
-    "Spectrum", "Stated", "audit", "bake", "captured", "difference", "error_at", "layer_map",
-    "loaders", "plan", "read", "remarks", "rows", "save", "sentences", "spectra", "table",
-    "total_error", "truncate", "verdict",
+    "Spectrum", "Stated", "audit", "bake", "captured", "difference", "error_at", "extract",
+    "layer_map", "loaders", "merge", "plan", "read", "remarks", "rows", "save", "sentences",
+    "spectra", "table", "total_error", "truncate", "verdict",
 ]  # fmt: skip

@@ -23,7 +23,7 @@ from typing import Any, NoReturn, TextIO
 from ..tables import Table
 from ..tensorfile import FileError, shown
 from . import report, scale_audit
-from .combining import difference
+from .checkpoints import difference
 from .copies import bake, truncate
 from .formats import remarks
 from .modules import Adapter

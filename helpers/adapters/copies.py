@@ -16,6 +16,7 @@ from ..lora import factored, scaling
 from ..lora.factored import Widening
 from ..tensorfile import FileError, Job, shown
 from ..validation import Array
+from .combining import in_layout, pair_kinds
 from .formats import (
     ALPHA,
     METADATA,
@@ -226,15 +227,10 @@ def truncate(
 
 def _cut_job(adapter: Adapter, module: Module, cut: Cut) -> Job:
     """Both factors of a module at a lower rank, split evenly; or only B, times its fold."""
-    A_part, B_part = (module.parts[role] for role in "AB")
-    B_dtype = adapter.tensors.entries[B_part.key].dtype
-    dtype = module.dtype if module.dtype == B_dtype else "F32"
-    tail = module.kernel or (module.shape[1],)
-    shapes = ((cut.rank, *tail), (module.shape[0], cut.rank, *(1,) * (len(tail) - 1)))
-    kinds = {
-        mended(part.key, adapter.source): (dtype, shape[::-1] if part.transposed else shape)
-        for part, shape in zip((A_part, B_part), shapes)
-    }
+    B_dtype = adapter.tensors.entries[module.parts["B"].key].dtype
+    kinds = pair_kinds(
+        adapter, module, cut.rank, module.dtype if module.dtype == B_dtype else "F32"
+    )
 
     def make() -> list[Array]:
         B, A = adapter.factors(module)
@@ -242,6 +238,6 @@ def _cut_job(adapter: Adapter, module: Module, cut: Cut) -> Job:
             B, A = factored.lower(cut.fold * B.astype(np.float64), A, cut.rank)
         else:
             B = cut.fold * B.astype(np.float64)
-        return [A.T if A_part.transposed else A, B.T if B_part.transposed else B]
+        return in_layout(module, A, B)
 
     return Job(kinds, make)

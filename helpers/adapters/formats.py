@@ -139,7 +139,7 @@ def config_with(
     return rewritten(adapter.config, ranks, alphas, made)
 
 
-def check_copied(adapter: Adapter, out: Path) -> None:
+def check_copied(adapter: Adapter, out: Path | None) -> None:
     """Raise FileError if no copy of an adapter would be right, or `out` cannot be made."""
     where = shown(adapter.path)
     if adapter.source == "gguf":
@@ -150,7 +150,8 @@ def check_copied(adapter: Adapter, out: Path) -> None:
     for each in adapter.findings:
         if each.kind == "base changed":
             raise FileError(f"{where}: {each.text}")
-    check_new(out, adapter.source in _FOLDERS)
+    if out is not None:
+        check_new(out, adapter.source in _FOLDERS)
 
 
 def unread(adapter: Adapter) -> list[str]:

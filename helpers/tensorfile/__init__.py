@@ -1,10 +1,12 @@
 """Safetensors files: read and written a tensor at a time, checked first, nothing ever executed."""
 
+from .comparing import difference_of_rows, shared, sides
 from .gguf_files import open_gguf
 from .header import SIZES, Entry, FileError, parse_json, read_json, shown
 from .tensors import FLOATS, Tensors, open_checkpoint, open_file
 from .writing import (
     Job,
+    Kind,
     beside,
     check_new,
     encode,
@@ -16,7 +18,8 @@ from .writing import (
 )
 
 __all__ = [
-    "FLOATS", "SIZES", "Entry", "FileError", "Job", "Tensors", "beside", "check_new", "encode",
-    "new", "new_as", "open_checkpoint", "open_file", "open_gguf", "parse_json", "read_json", "save",
-    "shown", "write_jobs", "write_safetensors",
+    "FLOATS", "SIZES", "Entry", "FileError", "Job", "Kind", "Tensors", "beside", "check_new",
+    "difference_of_rows", "encode", "new", "new_as", "open_checkpoint", "open_file", "open_gguf",
+    "parse_json", "read_json", "save", "shared", "shown", "sides", "write_jobs",
+    "write_safetensors",
 ]  # fmt: skip

@@ -69,7 +69,7 @@ def write_checkpoint(folder, tensors, shards=1):
 @pytest.mark.parametrize("block", [4_000_000, 30])
 @pytest.mark.parametrize("dtypes", [("F32", "F32"), ("BF16", "BF16"), ("F16", "F32")])
 def test_the_difference_of_two_checkpoints(tmp_path, monkeypatch, dtypes, block):
-    monkeypatch.setattr("helpers.adapters.combining._BLOCK", block)
+    monkeypatch.setattr("helpers.tensorfile.comparing.BLOCK", block)
     shapes = {"tall": (20, 6), "wide": (5, 17), "conv": (4, 3, 2, 2), "square": (7, 7)}
     before = {name: draw(i, *shape) for i, (name, shape) in enumerate(shapes.items())}
     after = {name: old + 0.1 * draw(9 + len(name), *old.shape) for name, old in before.items()}
