@@ -22,6 +22,10 @@ TARGETS = (0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
 UPDATES = ("facts", "style")
 #: A quarter of a decade apart.
 LEARNING_RATES = tuple(float(f"{10 ** (power / 4):.2g}") for power in range(-16, 1))
+#: What was run on the map of new and known facts.
+MAPPED_RANKS = (1, 4, 16, 64)
+MAPPED_SCALES = (0.25, 1.0, 2.0, 4.0, 16.0, 64.0)
+MAPPED_RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 PEOPLE = (5, 10, 25, 50, 100, 200)
 STEPS = (25, 50, 100, 200, 400, 800)
 BATCHES = (8, 16, 32, 64)
@@ -82,6 +86,21 @@ def noise_slider(value: float) -> Any:
 def scale_slider(value: float) -> Any:
     """A dial on a finished update, 1 being what the update was trained with."""
     return _steps("scale s", SCALES, value)
+
+
+def mapped_rank_slider(value: int) -> Any:
+    """Rank r, of those on the map of new and known facts."""
+    return _steps("rank r", MAPPED_RANKS, value)
+
+
+def trained_scale_slider(value: float) -> Any:
+    """The scale s that stands before B A in training, of those on the map."""
+    return _steps("scale s", MAPPED_SCALES, value)
+
+
+def mapped_rate_slider(value: float) -> Any:
+    """Learning rate, of those on the map."""
+    return _steps("learning rate", MAPPED_RATES, value)
 
 
 def person_slider(value: int) -> Any:
@@ -195,6 +214,9 @@ CONTROLS: dict[str, Callable[..., Any]] = {
     "alpha": alpha_slider,
     "scale": scale_slider,
     "noise": noise_slider,
+    "mapped_rank": mapped_rank_slider,
+    "trained_scale": trained_scale_slider,
+    "mapped_rate": mapped_rate_slider,
     "learning_rate": learning_rate_slider,
     "target": target_slider,
     "person": person_slider,

@@ -141,6 +141,15 @@ def behaviour() -> Explorer:
     return Explorer(figures.Behaviour(), rank=8, scale=1.0, noise=0.0, person=2, task="100")
 
 
+def new_against_known() -> Explorer:
+    """New facts against known ones: one setting of the map.
+
+    >>> new_against_known().settings
+    {'mapped_rank': 64, 'trained_scale': 16.0, 'mapped_rate': 3e-05}
+    """
+    return Explorer(figures.NewAgainstKnown(), mapped_rank=64, trained_scale=16.0, mapped_rate=3e-5)
+
+
 def adapter_map(adapter: Adapter | None = None) -> Explorer:
     """Every module of an adapter by one measure, sorted and mapped.
 

@@ -47,10 +47,12 @@ NAMES = {
     "spectrum": "helpers.lora.spectrum",
     "truncation": "helpers.lora.truncation",
     "updates": "helpers.lora.updates",
+    "comparisons": "helpers.model.comparisons",
     "matched": "helpers.model.matched",
     "results": "helpers.model.results",
     "world": "helpers.model.world",
     "training": "helpers.training",
+    "verdicts": "helpers.model.verdicts",
 }
 
 

@@ -2,7 +2,7 @@
 
 Each check is a function from an answer to what is wrong with it, "" for nothing; they
 stand by subject in ``lora_checks`` (notebooks 01 to 05), ``training_checks`` (06) and
-``model_checks`` (08, 10), and are put together from those in ``answers``.
+``model_checks`` (08 to 10), and are put together from those in ``answers``.
 
 >>> check("04-2", (0.5, 2**-0.5))
 Correct.

@@ -1,4 +1,4 @@
-"""Exercises of notebooks 08 and 10: a small language model, and adapters of it."""
+"""Exercises of notebooks 08 to 10: a small language model, and adapters of it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ import numpy as np
 
 from .. import adapters
 from ..lora import spectrum
-from ..model import recall, results, shipped, transformer, world
+from ..model import comparisons, recall, results, shipped, transformer, world
+from ..model.comparisons import TRAINED
+from ..model.forgetting import CHOOSE, known_at
+from ..model.matched import MATCHED
 from ..model.tasks import FULL_RANK
 from ..model.update import lora_size
 from .answers import Check, function, not_a_rank, number, pair
+
+MAPPED = sorted(rank for rank in TRAINED if rank is not None)
 
 
 def lowest_for_3200(answer: Any) -> str:
@@ -60,6 +65,72 @@ def normalise(answer: Any) -> str:
     if np.allclose(got, x / np.linalg.norm(x, axis=-1, keepdims=True), rtol=1e-5):
         return "that divides by the root of the sum of squares: take the mean."
     return "the mean square of each row of the result should be 1."
+
+
+def budget(answer: Any) -> str:
+    """Exercise 09-1: (rank, scale, rate): all learned, half of the old kept, fewest numbers."""
+    if len(answer) != 3:
+        return f"three numbers are asked for, rank, scale and learning rate, got {answer!r}."
+    rank, *setting = (float(value) for value in answer)
+    if rank not in MAPPED:
+        return f"the map has the ranks {', '.join(map(str, MAPPED))}, got {rank:g}."
+    facts, known = _on_the_map(int(rank), *setting)
+    if np.isnan(facts):
+        return f"rank {rank:g} was not run at scale {setting[0]:g} and rate {setting[1]:g}."
+    if facts < MATCHED:
+        return f"there {facts:.2f} of the new facts are right: 0.975 is asked for."
+    if known < 0.5:
+        return f"there {known:.2f} of the known facts are left: half is asked for."
+    lower = [each for each in MAPPED if each < rank and comparisons.most_known(each) >= 0.5]
+    return f"that has both, and so has a rank below {rank:g}." if lower else ""
+
+
+def _on_the_map(rank: int, scale: float, rate: float) -> tuple[float, float]:
+    """New and known facts, means over the choosing worlds; NaN for what was not run."""
+    points = comparisons.tried(rank, CHOOSE).where(
+        lambda s, eta: bool(np.isclose(s, scale) and np.isclose(eta, rate))
+    )
+    if not points.settings:
+        return float("nan"), float("nan")
+    return float(np.nanmean(points.facts)), float(np.nanmean(points.known))
+
+
+def two_abstracts(answer: Any) -> str:
+    """Exercise 09-2: rates of full fine-tuning at which rank 16 forgets less, and more."""
+    values = np.asarray(answer, dtype=float)
+    if values.shape != (2,):
+        return f"two learning rates are asked for, got shape {values.shape}."
+    points, lora = comparisons.learned(None), comparisons.most_known(16)
+    known = {rate: kept for (_, rate), kept in zip(points.settings, points.known.mean(axis=0))}
+    found = [kept for value in values for rate, kept in known.items() if np.isclose(rate, value)]
+    if len(found) < 2:
+        return f"take rates of the table: {', '.join(f'{rate:g}' for rate in known)}."
+    less, more = found
+    if less < lora < more:
+        return ""
+    if more < lora < less:
+        return "the two rates are in the wrong order."
+    return f"full fine-tuning keeps {less:.2f} and {more:.2f} there; rank 16 keeps {lora:.2f}."
+
+
+@function
+def kept_at(answer: Any) -> str:
+    """Exercise 09-3: a function (facts, known, level) -> the most known facts at the level."""
+    draw = np.random.RandomState(3)
+    facts, known = draw.uniform(0.8, 1, 12), draw.uniform(0, 1, 12)
+    for level in (0.85, 0.9, 0.95):
+        got, expected = answer(facts.copy(), known.copy(), level), known_at(facts, known, level)
+        if np.size(got) != 1:
+            return f"one number is asked for, got shape {np.shape(got)}."
+        value = float(np.squeeze(got))
+        if np.isclose(value, expected):
+            continue
+        if np.isclose(value, known.max()):
+            return "that run has too few new facts: the level is missing."
+        if np.isclose(value, known[facts.argmax()]):
+            return "that is the run with most new facts; another at the level may keep more."
+        return f"at a level of {level:g} it should be {expected:.3f}, got {value:.3f}."
+    return ""
 
 
 def crowd_at_most(answer: Any) -> str:
@@ -117,6 +188,9 @@ CHECKS: dict[str, Check] = {
     "08-1": lowest_for_3200,
     "08-2": lowest_rank,
     "08-3": normalise,
+    "09-1": budget,
+    "09-2": two_abstracts,
+    "09-3": kept_at,
     "10-1": crowd_at_most,
     "10-2": share_in_use,
     "10-3": weaker,

@@ -5,6 +5,7 @@ from .adapter_recall import AdapterBehaviour
 from .adapters import AdapterCut
 from .fine_tuning import FineTuningRun
 from .first_step import FirstStep
+from .forgetting import KeptByWay, NewAgainstKnown
 from .hook import Hook
 from .noise import NoiseSweep, SpectrumUnderNoise
 from .picture import Picture
@@ -30,7 +31,9 @@ __all__ = [
     "FineTuningRun",
     "FirstStep",
     "Hook",
+    "KeptByWay",
     "LoaderMismatch",
+    "NewAgainstKnown",
     "NoiseSweep",
     "OneRate",
     "Picture",

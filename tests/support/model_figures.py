@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from safetensors.numpy import load_file
 
 from helpers.model import transformer, world
@@ -193,6 +194,61 @@ def pretrained_over_rank(picture, learning_rate):
     return said
 
 
+def mapped(worlds, **setting):
+    """Runs of the map and of the sweeps, read from their records: {world: run}."""
+    same = {"optimiser", "task", "placement", "replayed", "steps", "batch", "quantised"}
+    plain = [
+        run for part in ("examine", "adapt") for run in stored("small_map")[part]
+        if not same & run.keys() and run["seed"] in worlds
+    ]  # fmt: skip
+    for run in stored("small_lora")["runs"]:
+        if (run["task"], run["alpha"], run["optimiser"]) == ("100", 16, "adamw"):
+            scale = 16 / run["rank"] ** (0.5 if run["use_rslora"] else 1)
+            if run["seed"] in worlds:
+                plain.append({**run, "scale": scale})
+    return {
+        run["seed"]: run for run in plain
+        if all(run[key] == pytest.approx(value) for key, value in setting.items())
+    }  # fmt: skip
+
+
+def new_against_known(picture, mapped_rank, trained_scale, mapped_rate):
+    here = {"rank": mapped_rank, "scale": trained_scale}
+    runs = mapped((0, 1, 2), **here, learning_rate=mapped_rate)
+    drawn = sorted(zip(*picture.worlds.get_data()))
+    assert drawn == sorted((run["facts"], run["known"]) for run in runs.values())
+    rates = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+    means = [
+        [np.mean([run[name] for run in found.values()]) for name in ("facts", "known")]
+        for rate in rates
+        if (found := mapped((0, 1, 2), **here, learning_rate=rate))
+    ]
+    np.testing.assert_allclose(np.transpose(picture.path.get_data()), means, rtol=1e-12)
+    full = mapped((0, 1, 2), rank=None, learning_rate=1e-4)
+    said = [f"rank {mapped_rank} at scale {trained_scale:g}", f"rate {mapped_rate:g}"]
+    said.append(f"{np.mean([run['known'] for run in full.values()]):.2f} (all weights)")
+    said.append(f"alpha {trained_scale * mapped_rank:g} with alpha/r")
+    if runs:
+        return [*said, f"known facts {np.mean([run['known'] for run in runs.values()]):.2f}"]
+    return [*said, "not run"]
+
+
+def kept_by_way(picture):
+    said = ["97.5 % of the new ones", "Open marks"]
+    for i, way in enumerate(picture.drawn.ways):
+        assert list(picture.dots[i].get_xdata()) == list(way.known)
+        assert set(picture.dots[i].get_ydata()) == {i}
+        said.append(f"{way.trained}, {way.kind[:3]}")
+        if way.kind == "as trained" and way.worlds == (3, 4, 5):
+            (run,) = (
+                run for run in stored("small_map")["examine"]
+                if (run["rank"], run["seed"], run.get("quantised")) == (way.rank, 3, None)
+            )  # fmt: skip
+            assert way.known[0] == run["known"]
+            said.append(f"as trained {way.known.mean():.2f}")
+    return [part for part in said if not part.endswith(("cut", "old"))]
+
+
 #: As in figure_support: the check of each figure, and settings to check it at.
 MODELS = {
     "Behaviour": (
@@ -200,6 +256,14 @@ MODELS = {
         [
             {"rank": 8, "scale": 1.0, "noise": 0.0, "person": 2, "task": "100"},
             {"rank": 5, "scale": 1.5, "noise": 0.01, "person": 7, "task": "saga"},
+        ],
+    ),
+    "KeptByWay": (kept_by_way, [{}]),
+    "NewAgainstKnown": (
+        new_against_known,
+        [
+            {"mapped_rank": 64, "trained_scale": 16.0, "mapped_rate": 3e-5},
+            {"mapped_rank": 4, "trained_scale": 0.25, "mapped_rate": 1e-5},
         ],
     ),
     "PretrainedOverRank": (

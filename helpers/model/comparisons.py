@@ -1,0 +1,335 @@
+"""What the map of new and known facts says, as short lists and tables for a notebook.
+
+Settings were chosen in the worlds of `forgetting.CHOOSE` and are reported in those of
+`forgetting.REPORT`; a row that could be made from the former alone says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import validation
+from ..tables import Table
+from ..validation import Array
+from . import adaptations, results
+from .forgetting import CHOOSE, REPORT, Points, choose, kept
+from .matched import MATCHED
+from .verdicts import PREDICTIONS, turned_down
+
+#: The ranks of the map, None for all weights: from what keeps most to what keeps least.
+TRAINED = (None, 64, 16, 4, 1)
+#: What can be done with an update after it was trained, or while it is.
+KINDS = ("as trained", "turned down", "cut, then turned down", "old data mixed in")
+#: The lowest cut of an update from which a dial still reaches the level of new facts.
+CUTS = {None: 32, 64: 16}
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to have learned the new facts, and the known facts that are left.
+
+    Attributes
+    ----------
+    rank : int or None
+        Of the LoRA; None for all weights.
+    kind : one of `KINDS`
+    known : (K,) array
+        A value for each world.
+    worlds : tuple of K ints
+    """
+
+    rank: int | None
+    kind: str
+    known: Array
+    worlds: tuple[int, ...]
+
+    @property
+    def trained(self) -> str:
+        """What was trained, such as "rank 64"."""
+        return named(self.rank)
+
+
+def named(rank: int | None) -> str:
+    """A rank in words.
+
+    >>> named(16), named(None)
+    ('rank 16', 'all weights')
+    """
+    return "all weights" if rank is None else f"rank {rank}"
+
+
+def tried(rank: int | None, worlds: Sequence[int] = REPORT) -> Points:
+    """Every run with nothing else changed, by (scale, learning rate), under AdamW.
+
+    Examples
+    --------
+    >>> tried(None).settings
+    ((1.0, 0.0001), (1.0, 0.0003))
+    """
+    if rank is not None:
+        return adaptations.lora(rank, worlds)
+    adamw = adaptations.full(worlds).where(lambda optimiser, rate: optimiser == "adamw")
+    settings = tuple((1.0, rate) for _, rate in adamw.settings)
+    return Points(settings, adamw.worlds, adamw.facts, adamw.known)
+
+
+def best(rank: int | None) -> tuple[float, float]:
+    """The (scale, learning rate) that keeps most known facts in the choosing worlds.
+
+    Of those with `MATCHED` of the new facts.
+
+    Examples
+    --------
+    >>> best(64), best(None)
+    ((16.0, 3e-05), (1.0, 0.0001))
+    """
+    found = choose(tried(rank, CHOOSE))
+    if found is None:
+        raise ValueError(f"rank must be one whose runs learn the new facts, got {rank}")
+    return found
+
+
+def most_known(rank: int | None) -> float:
+    """What `best` keeps of the known facts, mean over the choosing worlds.
+
+    >>> round(most_known(16), 2)
+    0.67
+    """
+    points = tried(rank, CHOOSE)
+    return float(np.nanmean(points.known[:, points.settings.index(best(rank))]))
+
+
+def setting(rank: int | None, scale: float, learning_rate: float) -> tuple[Array, Array]:
+    """New and known facts, (K, 1) each, of one setting in the reporting worlds.
+
+    Raises ValueError where it was not run.
+    """
+    here = tried(rank).where(lambda *each: each == (scale, learning_rate))
+    if not here.settings:
+        raise ValueError(
+            f"scale and learning_rate must be run, ({scale:g}, {learning_rate:g}) is not"
+        )
+    return here.facts, here.known
+
+
+def kept_by(rank: int | None, scale: float, learning_rate: float) -> Array:
+    """(K,): the known facts that one setting keeps in the reporting worlds.
+
+    >>> kept_by(64, 2.0, 3e-4).round(2).tolist()
+    [0.62, 0.68, 0.66]
+    """
+    return setting(rank, scale, learning_rate)[1][:, 0]
+
+
+def ways() -> list[Way]:
+    """Each way at its best setting, at `MATCHED` of the new facts or more.
+
+    As trained and with old data: what the run keeps. Turned down: along the dial, where just
+    so many new facts are left. Ranks without a run in the reporting worlds are shown as
+    trained in the choosing ones, and their `worlds` say so.
+
+    Examples
+    --------
+    >>> most = max(ways(), key=lambda way: way.known.mean())
+    >>> most.trained, most.kind
+    ('all weights', 'turned down')
+    """
+    found = []
+    for rank in TRAINED:
+        chosen = best(rank)
+        for worlds in (REPORT, CHOOSE):
+            here = tried(rank, worlds).where(lambda *each, s=chosen: each == s)
+            if here.settings and np.isfinite(here.facts).all():
+                found.append(Way(rank, KINDS[0], _enough(here, worlds), tuple(worlds)))
+                break
+        found.append(Way(rank, KINDS[1], turned_down(rank), REPORT))
+        if rank in CUTS:
+            found.append(Way(rank, KINDS[2], turned_down(rank, cut=CUTS[rank]), REPORT))
+        mixed = adaptations.mixed(rank).where(lambda scale, rate, share: share == 0.1)
+        if mixed.settings:
+            found.append(Way(rank, KINDS[3], kept(mixed, MATCHED)[:, 0], REPORT))
+    return [way for way in found if np.isfinite(way.known).all()]
+
+
+def _enough(points: Points, worlds: Sequence[int]) -> Array:
+    """(K,): the known facts of one setting whose mean of the new facts reaches the level."""
+    enough = points.facts.mean() >= MATCHED
+    return points.known[:, 0] if enough else np.full(len(worlds), np.nan)
+
+
+def share(values: Array) -> str:
+    """A mean and, where there are several values, the lowest and the highest.
+
+    >>> share(np.array([0.9, 0.96])), share(np.array([0.5]))
+    ('0.93 (0.90 to 0.96)', '0.50')
+    """
+    mean = f"{np.mean(values):.2f}"
+    return mean if len(values) == 1 else f"{mean} ({np.min(values):.2f} to {np.max(values):.2f})"
+
+
+def named_worlds(worlds: Sequence[int]) -> str:
+    """Worlds in words: "3 to 5".
+
+    >>> named_worlds((3, 4, 5)), named_worlds((0,))
+    ('3 to 5', '0')
+    """
+    return f"{worlds[0]}" if len(worlds) == 1 else f"{worlds[0]} to {worlds[-1]}"
+
+
+def kept_table() -> Table:
+    """`ways` as a table: a row for each way.
+
+    Examples
+    --------
+    >>> kept_table().rows[1][:2]
+    ('all weights', 'turned down')
+    """
+    rows = [
+        (way.trained, _done(way), share(way.known), named_worlds(way.worlds))
+        for way in ways()
+    ]  # fmt: skip
+    return Table(("trained", "then", "known facts left (each world)", "worlds"), rows)
+
+
+def _done(way: Way) -> str:
+    """What was done, with the rank of a cut and the share of old data."""
+    if way.kind == KINDS[2]:
+        return f"cut to {CUTS[way.rank]}, then turned down"
+    return "10 % old data mixed in" if way.kind == KINDS[3] else way.kind
+
+
+def said(way: Way) -> str:
+    """A way in words.
+
+    >>> said(ways()[0])
+    'all weights, as trained'
+    """
+    return f"{way.trained}, {_done(way)}"
+
+
+def full_over_rates() -> Table:
+    """All weights under AdamW, over the learning rates that learn, in the choosing worlds.
+
+    Examples
+    --------
+    >>> full_over_rates().rows[1]
+    ('known facts left', '0.91', '0.80', '0.56', '0.19')
+    """
+    points = learned(None)
+    columns = [f"rate {rate:g}" for _, rate in points.settings]
+    values = {
+        "new facts": points.facts.mean(axis=0),
+        "known facts left": points.known.mean(axis=0),
+        "lowest world": points.known.min(axis=0),
+        "highest world": points.known.max(axis=0),
+    }
+    rows = [(name, *(f"{value:.2f}" for value in each)) for name, each in values.items()]
+    return Table(("all weights", *columns), rows)
+
+
+def learned(rank: int | None, worlds: Sequence[int] = CHOOSE) -> Points:
+    """Runs that have `MATCHED` of the new facts, means over the worlds, as `tried` has them.
+
+    Examples
+    --------
+    >>> [rate for _, rate in learned(None).settings]
+    [0.0001, 0.0003, 0.001, 0.003]
+    """
+    points = tried(rank, worlds).whole()
+    enough = dict(zip(points.settings, points.facts.mean(axis=0) >= MATCHED))
+    return points.where(lambda *each: bool(enough[each]))
+
+
+def scales_at(rank: int, settings: Sequence[tuple[float, float]]) -> Table:
+    """Some pairs of scale and learning rate at one rank, in the reporting worlds.
+
+    Parameters
+    ----------
+    rank : int
+    settings : sequence of (scale, learning rate)
+
+    Examples
+    --------
+    >>> scales_at(64, [(2.0, 3e-4)]).rows
+    [('2', '0.0003', '1.00', '0.65 (0.62 to 0.68)')]
+    """
+    rows = []
+    for pair in settings:
+        facts, known = (each[:, 0] for each in setting(rank, *pair))
+        rows.append((*(f"{value:g}" for value in pair), f"{facts.mean():.2f}", share(known)))
+    columns = (f"rank {rank}: scale s", "learning rate", "new facts")
+    return Table((*columns, "known facts left (each world)"), rows)
+
+
+def old_data() -> Table:
+    """Old data mixed in, by its share: new facts, and known ones that were not mixed in.
+
+    Examples
+    --------
+    >>> old_data().rows[0][:2]
+    ('rank 64', '0 %')
+    """
+    rows = []
+    for rank in TRAINED:
+        points = adaptations.mixed(rank).whole()
+        for each, facts, known in zip(points.settings, points.facts.T, points.known.T):
+            rows.append((named(rank), f"{100 * each[-1]:g} %", f"{facts.mean():.2f}", share(known)))
+    return Table(("trained", "old data", "new facts", "known facts left (each world)"), rows)
+
+
+def held(people: Sequence[str] = ("100", "400", "1600"), highest: int = 16) -> Table:
+    """What an adapter of a rank held after training: facts right, and bits in each number.
+
+    Parameters
+    ----------
+    people : sequence of str
+        Numbers of people that `results.trained` has.
+    highest : int
+        Ranks above are left out.
+
+    Examples
+    --------
+    >>> held(("100",), highest=1).rows
+    [('100', '128', '1', '6,728', '0.95', '0.35')]
+    """
+    rows = []
+    for count in people:
+        curves, seen = results.trained(count), f"{results.exposures(count):.0f}"
+        facts, sizes = curves.mean("facts"), curves.mean("parameters")
+        bits = results.bits_per_parameter(int(count), facts, sizes)
+        rows += [
+            (count, seen, f"{rank:g}", f"{size:,.0f}", f"{right:.2f}", f"{each:.2f}")
+            for rank, size, right, each in zip(curves.at, sizes, facts, bits)
+            if rank <= validation.integer("highest", highest, 1)
+        ]
+    columns = ("people", "each seen", "rank", "numbers in it", "facts right", "bits per number")
+    return Table(columns, rows)
+
+
+def claims() -> Table:
+    """Published claims, what was compared, and the verdicts here, those that hold first.
+
+    Examples
+    --------
+    >>> claims().headings
+    ('published claim', 'source', 'compared here', 'verdict')
+    """
+    order = {"holds": 0, "fails": 1, "open": 2}
+    rows = [
+        (each.claim, each.source, each.test, each.verdict())
+        for each in sorted(PREDICTIONS, key=lambda each: order[each.verdict()])
+    ]
+    return Table(("published claim", "source", "compared here", "verdict"), rows)
+
+
+def verdicts_counted(verdict: str) -> int:
+    """How many of the published claims have this verdict: "holds", "fails" or "open".
+
+    >>> sum(map(verdicts_counted, ("holds", "fails", "open"))) == len(PREDICTIONS)
+    True
+    """
+    validation.choice("verdict", verdict, ("holds", "fails", "open"))
+    return sum(each.verdict() == verdict for each in PREDICTIONS)
