@@ -73,18 +73,13 @@ class NewAgainstKnown(Picture[Mapped]):
             best = front(facts, known)
             order = np.argsort(facts[best])
             ax.plot(facts[best][order], known[best][order], color=colour)
-            ax.text(
-                1.03,
-                comparisons.most_known(rank),
-                comparisons.named(rank),
-                color=colour,
-                va="center",
-            )
+            ax.text(1.03, comparisons.most_known(rank), comparisons.named(rank), va="center")
         self.path = self.moving_line(ax, linewidth=1.2, color="black")
         self.worlds = self.moving_line(
             ax, color="black", linestyle="", marker="o", markersize=9, fillstyle="none",
             markeredgewidth=1.8,
         )  # fmt: skip
+        self.setting = self.moves(ax.text(0.02, 0.08, ""))
         self.legend([self.path, self.worlds], ["this rank and scale, all rates",
                                                "this rate, each world"])  # fmt: skip
 
@@ -105,6 +100,10 @@ class NewAgainstKnown(Picture[Mapped]):
     def place(self, numbers: Mapped) -> str:
         self.path.set_data(*numbers.path)
         self.worlds.set_data(numbers.facts, numbers.known)
+        there = "" if len(numbers.facts) else ": not run"
+        self.setting.set_text(
+            f"rank {numbers.rank}, s = {numbers.scale:g}, rate {numbers.rate:g}{there}"
+        )
         standard, rslora = (
             alpha_for_scale(numbers.scale, numbers.rank, rule) for rule in (STANDARD, RSLORA)
         )

@@ -1,6 +1,6 @@
 """Published claims as predictions for the small model, with a verdict that is computed.
 
-Each says what would be measured if the claim held here, in worlds that no setting was
+Each says what is compared and what comes out if the claim holds here, in worlds that no setting was
 chosen on unless it is said, at matched new facts. A claim that fails here may hold where it
 was made: for another model, another task, another measure.
 """
@@ -32,7 +32,7 @@ class Prediction:
     ----------
     claim, source : str
     test : str
-        What `margin` is.
+        What is compared, in words.
     margin : function
         Gives (K,), a value a world: above 0 where the world agrees with the claim. NaN where
         a run is missing.
@@ -59,6 +59,11 @@ def turned_down(rank: int | None, level: float = MATCHED, cut: int | None = None
         Of the LoRA, at the scale and rate that were chosen; None for all weights.
     cut : int or None
         The rank that the update is cut to before it is dialled; None leaves it whole.
+
+    Examples
+    --------
+    >>> turned_down(64).round(2).tolist()
+    [0.96, 0.97, 0.97]
     """
     dials = adaptations.examined(rank, "both").where(lambda scale, rate, cut_, dial: cut_ == cut)
     order = np.argsort([setting[-1] for setting in dials.settings])
@@ -152,39 +157,39 @@ PREDICTIONS = (
     Prediction(
         "LoRA forgets less than full fine-tuning",
         "Biderman et al. 2024, arXiv 2405.09673",
-        "known facts at 98 % new ones, along the dial: rank 64 less all weights, each tuned",
+        "tuned, turned down to 97.5 % of the new facts, known facts: rank 64 against all weights",
         lambda: turned_down(64) - turned_down(None),
     ),
     Prediction(
         "a higher rank forgets more",
         "Biderman et al. 2024, arXiv 2405.09673",
-        "known facts at 98 % new ones, along the dial: rank 16 less rank 64, each tuned",
+        "the same: rank 16 against rank 64",
         lambda: turned_down(16) - turned_down(64),
     ),
     Prediction(
         "alpha cannot be replaced by the learning rate",
         "arXiv 2606.12883",
-        "rank 64, all new facts right: known facts at (s 2, rate 3e-4) less (s 0.25, rate 1e-3)",
+        "known facts at rank 64, all new ones right: s = 2 at 0.0003 against s = 0.25 at 0.001",
         lambda: _one(adaptations.lora(64), 2.0, 3e-4) - _one(adaptations.lora(64), 0.25, 1e-3),
     ),
     Prediction(
         "with alpha/r the best rate does not depend on the rank",
         "LoRA Without Regret, Thinking Machines 2025",
-        "one step of the grid less the spread of the best rates of ranks 1 to 64 (worlds 0 to 2)",
+        "best rates of ranks 1 to 64 within one step of the grid, half a decade (worlds 0 to 2)",
         lambda: STEP - _spread("alpha/r, alpha = 16"),
         CHOOSE,
     ),
     Prediction(
         "with alpha/sqrt(r) one rate is right for every rank",
         "how rsLoRA, arXiv 2312.03732, compares ranks: at one rate",
-        "one step of the grid less the spread of the best rates of ranks 1 to 64 (worlds 0 to 2)",
+        "best rates of ranks 1 to 64 within one step of the grid, half a decade (worlds 0 to 2)",
         lambda: STEP - _spread("alpha/sqrt(r), alpha = 16"),
         CHOOSE,
     ),
     Prediction(
         "LoRA wants about ten times the rate of full fine-tuning",
         "LoRA Without Regret, Thinking Machines 2025",
-        "one step of the grid less the distance of the ratio from ten: rank 64, alpha/r, alpha 16 "
+        "best rate of rank 64 (alpha/r, alpha 16) over that of all weights: ten, within one step "
         "(worlds 0 to 2)",
         lambda: STEP - np.abs(_rates("alpha/r, alpha = 16")[-1] - _full_rate() - 1),
         CHOOSE,
@@ -192,50 +197,49 @@ PREDICTIONS = (
     Prediction(
         "LoRA makes intruder dimensions, full fine-tuning does not",
         "Shuttleworth et al. 2024, arXiv 2410.21228",
-        "intruders over all matrices, rank 16 less all weights",
+        "new large singular directions over all matrices: rank 16 against all weights",
         lambda: adaptations.intruders(16)[1] - adaptations.intruders(None)[1],
     ),
     Prediction(
         "turning intruders down brings known facts back at little cost",
         "Shuttleworth et al. 2024, arXiv 2410.21228; PEFT's reduce_intruder_dimension",
-        "known facts with intruders at half, less those of the plain dial at as many new facts, "
-        "rank 16",
+        "known facts at rank 16, as many new ones: intruders halved against everything turned down",
         lambda: _intruders_against_the_dial(16),
     ),
     Prediction(
         "old data mixed in keeps other old facts",
         "arXiv 2502.14502",
-        "known facts that were not mixed in, 10 % mixed in less none, rank 64",
+        "rank 64, known facts that were not mixed in: with 10 % old data against none",
         lambda: _mixed(64, 0.1),
     ),
     Prediction(
         "an adapter can be merged and rounded to four bits at no cost",
         "practice; QLoRA, arXiv 2305.14314, trains on the rounded base instead",
-        "0.02 less the new or known facts lost, whichever is more: rank 64, NF4",
+        "new or known facts lost by rounding to NF4, rank 64: at most 0.02",
         lambda: 0.02 - _rounded(64),
     ),
     Prediction(
         "an adapter cut from rank 64 to 16 is better than one trained at 16",
         "PEFT's page on converting adapters",
-        "known facts at 98 % new ones, along the dial: cut to 16 less trained at 16",
+        "both turned down to 97.5 % of the new facts, known facts: cut to 16 against trained at 16",
         lambda: turned_down(64, cut=16) - turned_down(16),
     ),
     Prediction(
         "at equal parameters all matrices beat q and v",
         "LoRA Without Regret, Thinking Machines 2025",
-        "known facts at 90 % new ones over the rate, rank 4 everywhere less rank 18 in q and v",
+        "known facts at 90 % of the new ones: rank 4 everywhere against rank 18 in q and v",
         _placed,
     ),
     Prediction(
         "TIES merges better than the sum",
         "Yadav et al. 2023, arXiv 2306.01708",
-        "facts of both groups of people, best dial of TIES less best dial of the sum, rank 16",
+        "two adapters of rank 16, facts of both: TIES against the sum, each at its best dial",
         lambda: _merged("people"),
     ),
     Prediction(
         "LoRA+ is more than a scale",
         "Hayou et al. 2024, arXiv 2402.12354",
-        "1 where LoRA+ with ratio 16 and s = 16 end apart after 40 steps, -1 where they do not",
+        "LoRA+ with ratio 16 and s = 16 end apart after 40 steps",
         lambda: -_identity("LoRA+ with ratio 16 is s times 16"),
         REPORT[:1],
     ),
