@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -65,3 +67,62 @@ class Table:
         tags = [("th", ' scope="row"')] + [("td", "")] * (columns - 1)
         body = "\n".join(line(cells, tags) for cells in self._cells())
         return f"<table>\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+
+def short_names(names: Sequence[str], width: int) -> list[str]:
+    """Names in at most `width` characters, no two of them alike.
+
+    Names that fit are as they were. Otherwise what all begin with is left out, up to a dot
+    and not further than the word before the first number; then words between numbers lose
+    their ends, the longest first; and what is alike then gets a number.
+
+    Examples
+    --------
+    >>> short_names(["unet.down_blocks.0.attentions.1.to_q", "unet.down_blocks.1.to_k"], 24)
+    ['down_b….0.attent….1.to_q', 'down_blocks.1.to_k']
+    """
+    width = max(width, 8)
+    shared = 0 if max(map(len, names), default=0) <= width else _beginning(names)
+    found: dict[str, int] = {}
+    for name in names:
+        short = first = shorten(name[shared:], width)
+        while short in found:
+            found[first] += 1
+            mark = f"~{found[first]}"
+            short = first[: width - len(mark)] + mark
+        found[short] = 1
+    return list(found)
+
+
+def shorten(name: str, width: int) -> str:
+    """A name of at most `width` characters: its numbers and its end are what tells it apart."""
+    words = re.split(r"((?:^|(?<=[._]))\d+(?=[._]))", name)
+    while sum(map(len, words)) > width:
+        longest = max(range(0, len(words) - 1, 2), key=lambda i: len(words[i]), default=0)
+        if len(words[longest]) < 6 or len(words) == 1:
+            first = width // 3
+            name = "".join(words)
+            return f"{name[:first]}…{name[len(name) - (width - first - 1) :]}"
+        word = words[longest].rstrip("._").removesuffix("…")
+        after = words[longest][-1] if words[longest][-1] in "._" else ""
+        words[longest] = f"{word[:-1]}…{after}"
+    return "".join(words)
+
+
+def _beginning(names: Sequence[str]) -> int:
+    """How many characters can be left out of the beginning of all names."""
+    common = os.path.commonprefix(list(names))  # noqa: RUF071 (letters are meant)
+    if "." not in common:  # kohya's names
+        match = re.match(r"lora_[a-z0-9]+_", common)
+        return match.end() if match else 0
+    words = common.split(".")[:-1]
+    numbers = [i for i, word in enumerate(names[0].split(".")) if word.isdigit()]
+    return sum(len(word) + 1 for word in words[: max(numbers[0] - 1, 0) if numbers else None])
+
+
+def blocks(name: str) -> list[int]:
+    """Where the numbers of a name's blocks end: of layers.3 or blocks_4_1, and not of net_0."""
+    numbers = list(re.finditer(r"(?:^|(?<=[._]))\d+(?=[._].)", name))
+    before = [re.search(r"(?:s|\bh|block|layer|\d+|^)[._]?$", name[: n.start()]) for n in numbers]
+    found = [number.end() for number, block in zip(numbers, before) if block]
+    return found or [number.end() for number in numbers]

@@ -5,19 +5,24 @@ python -m helpers.adapters inspect PATH
 
 from ..lora.several import Spectrum, captured, error_at
 from ..tensorfile import FileError, save
+from .checking import Check, check, checks
 from .checkpoints import difference, extract
 from .combining import merge
 from .copies import bake, truncate
 from .formats import remarks
+from .loading import Applied, Loader, Profile, applied, loaders, profiles
 from .modules import Adapter, Finding, Module, Part, Stated
 from .reading import read
-from .report import Row, layer_map, rows, sentences, table
-from .scale_audit import Audit, Loader, audit, loaders, verdict
+from .report import Group, Row, groups, layer_map, rows, sentences
+from .scale_audit import Audit, audit, verdict
 from .singular_values import Cut, plan, spectra, total_error
+from .summary import Answer, answer, check_table, group_table, table
 
 __all__ = [
-    "Adapter", "Audit", "Cut", "FileError", "Finding", "Loader", "Module", "Part", "Row",
-    "Spectrum", "Stated", "audit", "bake", "captured", "difference", "error_at", "extract",
-    "layer_map", "loaders", "merge", "plan", "read", "remarks", "rows", "save", "sentences",
-    "spectra", "table", "total_error", "truncate", "verdict",
+    "Adapter", "Answer", "Applied", "Audit", "Check", "Cut", "FileError", "Finding", "Group",
+    "Loader", "Module", "Part", "Profile", "Row", "Spectrum", "Stated", "answer", "applied",
+    "audit", "bake", "captured", "check", "check_table", "checks", "difference", "error_at",
+    "extract", "group_table", "groups", "layer_map", "loaders", "merge", "plan", "profiles",
+    "read", "remarks", "rows", "save", "sentences", "spectra", "table", "total_error", "truncate",
+    "verdict",
 ]  # fmt: skip

@@ -1,11 +1,12 @@
-"""Inspect, bake or truncate a LoRA adapter.
+"""Inspect, check, bake or truncate a LoRA adapter.
 
-inspect   which rank every module uses, and which scale a loader applies
+inspect   which rank its modules use, who applies it as trained, what to do next
+check     whether one loader applies it as trained: exit status 0 if so, 1 if not
 bake      a copy that every loader scales rightly
 truncate  a copy of lower rank, its error stated
 
-PATH is a PEFT folder or one .safetensors file in kohya's or Diffusers' names;
-`inspect PATH --against BASE` takes two checkpoints instead. Nothing is ever
+PATH is a folder of PEFT's or MLX's, or one .safetensors or .gguf file in kohya's,
+Diffusers', LyCORIS' or llama.cpp's names. Nothing is ever
 unpickled, and nothing is ever overwritten.
 """
 
@@ -13,25 +14,29 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn
 
-from ..tables import Table
-from ..tensorfile import FileError, shown
-from . import report, scale_audit
+from .. import terminal
+from ..tensorfile import FileError, new, shown
+from ..terminal import styled, wrapped
+from . import checking, loading, report, scale_audit, summary
 from .checkpoints import difference
 from .copies import bake, truncate
 from .formats import remarks
 from .modules import Adapter
 from .reading import read
-from .singular_values import Cut, Progress, spectra, total_error
+from .singular_values import spectra, total_error
 
 #: How the command is called: it has a name of its own where the package is installed.
 PROGRAM = "python -m helpers.adapters" if __package__ == "helpers.adapters" else "rank-lab"
+#: Rows that fit a screen.
+TOP = 40
+_Command = Callable[[argparse.Namespace], int]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -42,166 +47,204 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return 0, or 2 after one line on stderr for bad input."""
+    """Run one command; return its status, or 2 after one line on stderr for bad input."""
     given = _parser().parse_args(arguments)
     try:
-        given.run(given)
+        status = int(given.run(given))
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has enough of it, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (FileError, ValueError) as error:
         print(f"{given.prog}: {error}", file=sys.stderr)
         return 2
-    return 0
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=PROGRAM, description=__doc__,
+        epilog="`COMMAND --help` has examples.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=text, description=text)
+    def command(name: str, run: _Command, text: str, examples: str) -> argparse.ArgumentParser:
+        lines = "\n".join(f"  {PROGRAM} {name} {each.strip()}" for each in examples.split(";"))
+        made = commands.add_parser(
+            name, help=text, description=text, epilog=f"examples:\n{lines}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
         made.add_argument("path", type=Path, metavar="PATH", help="adapter folder or file")
-        made.add_argument("--json", action="store_true", help="print JSON instead of tables")
+        made.add_argument("--json", action="store_true", help="print JSON instead of text")
         made.set_defaults(run=run, prog=made.prog)
         return made
 
-    inspect = command("inspect", _inspect, "Rank and scale of every module.")
-    inspect.add_argument(
-        "--against", type=Path, metavar="BASE",
-        help="take PATH and BASE as checkpoints, and inspect PATH minus BASE",
-    )  # fmt: skip
-    inspect.add_argument(
-        "--sort", choices=report.SORTS, help="sort the rows, largest first (name: upwards)"
-    )
-    baking = command("bake", _bake, "Copy an adapter so that every loader applies its scale.")
-    baking.add_argument("out", type=Path, metavar="OUT", help="what to make; must not exist")
-    cutting = command("truncate", _truncate, "Copy an adapter at a lower rank.")
-    cutting.add_argument("out", type=Path, metavar="OUT", help="what to make; must not exist")
-    target = cutting.add_mutually_exclusive_group(required=True)
-    target.add_argument("--rank", type=int, help="at most this rank in every module")
-    target.add_argument("--energy", type=float, help="keep this share of each module's energy")
-    target.add_argument("--error", type=float, help="at most this relative error in each module")
+    for add in (_add_inspect, _add_check, _add_bake, _add_truncate):
+        add(command)
     return parser
 
 
-def _inspect(given: argparse.Namespace) -> None:
+def _add_inspect(command: Any) -> None:
+    made = command(
+        "inspect", _inspect, "Rank, strength, what to do next; then a table.",
+        "my-adapter; my-adapter --by layer --sort norm; my-adapter --by module --top 10 "
+        "--sort share --smallest-first; AFTER --against BEFORE",
+    )  # fmt: skip
+    made.add_argument("--against", type=Path, metavar="BASE",
+                      help="inspect what changed from checkpoint BASE to PATH")  # fmt: skip
+    made.add_argument("--by", choices=("module", "kind", "layer"),
+                      help=f"a row for each; module up to {TOP} modules, kind beyond")  # fmt: skip
+    made.add_argument("--sort", choices=report.SORTS, help="largest first (name: upwards)")
+    made.add_argument("--smallest-first", action="store_true", help="the other way round")
+    made.add_argument("--top", type=int, default=TOP, metavar="N", help="rows at most; 0: all")
+
+
+def _inspect(given: argparse.Namespace) -> int:
     adapter: Adapter | None = None
-    audits: list[scale_audit.Audit] = []
-    with _Bar(sys.stderr) as progress:
+    with terminal.Bar(sys.stderr, "modules") as progress:
         if given.against is not None:
             found, left_out = difference(given.against, given.path, progress)
             notes = [f"Tensors that were not compared: {len(left_out)}."] if left_out else []
         else:
             adapter = read(given.path)
-            found, left_out, notes = spectra(adapter, progress), dict(adapter.ignored), []
-            notes += adapter.notes
-            audits = scale_audit.audit(adapter)
-    rows = report.rows(found, given.sort)
-    said = report.sentences(rows)
+            found, left_out = spectra(adapter, progress), dict(adapter.ignored)
+            notes = [each.text for each in adapter.findings if each.kind != "dead"]
+    said = summary.answer(found, adapter)
+    rows = report.rows(found, given.sort, given.smallest_first)
     if given.json:
         values = {each.name: [float(value) for value in each.values] for each in found}
+        audits = scale_audit.audit(adapter) if adapter else []
         _print_json(
             {
                 "path": str(given.path),
                 "source": adapter.source if adapter else "checkpoints",
+                "answer": summary.brief(said),
                 "modules": [{**asdict(row), "singular_values": values[row.name]} for row in rows],
-                "summary": said,
+                "summary": report.sentences(rows),
                 "scales": [asdict(each) for each in audits],
-                "loaders": [asdict(each) for each in scale_audit.loaders()] if audits else [],
+                "loaders": [asdict(each) for each in loading.loaders()] if audits else [],
                 "ignored": left_out,
                 "notes": notes,
             }
         )
-        return
-    print(f"{report.table(rows)}\n{_wrapped(report.LEGEND)}")
-    print(f"\n{_wrapped(said)}")
-    for note in notes:
-        print(_wrapped(note))
-    if audits:
-        print(f"\n{scale_audit.table(audits)}\n\n{_wrapped(scale_audit.verdict(audits))}")
-        if any(each.standard_ratio != 1 for each in audits):
-            print("Reported to scale such adapters wrongly, now or before a fix:")
-            for each in scale_audit.loaders():
-                print(_wrapped(f"- {each.name}, {each.date}: {each.fault}; {each.state}"))
-                print(f"  {each.source}")
+        return 0
+    lines = [("Rank", said.rank), ("Strength", said.strength)]
+    lines += [("Next", step) for step in said.steps] + [("But", said.caution)]
+    for title, text in [*lines, *(("Note", note) for note in notes)]:
+        print(wrapped(text, title)) if text else None
+    if said.checks:
+        print(f"\n{summary.check_table(said.checks)}")
+    _list(rows, given)
+    return 0
 
 
-def _bake(given: argparse.Namespace) -> None:
+def _list(rows: list[report.Row], given: argparse.Namespace) -> None:
+    """The table of modules or of groups, at most `--top` rows of it."""
+    by, width = given.by or ("module" if len(rows) <= TOP else "kind"), terminal.width()
+    most = given.top if given.top > 0 else len(rows)
+    found = [] if by == "module" else report.groups(rows, by, given.sort, given.smallest_first)
+    count, table = len(found or rows), summary.table(rows[:most], width)
+    if found:
+        table = summary.group_table(found[:most], by, width)
+    heading, _, lines = repr(table).partition("\n")
+    print(f"\n{styled(heading, terminal.BOLD)}\n{lines}")
+    if count > most:
+        print(f"{count - most} more rows: --top 0 shows all, --by layer or kind groups them.")
+    print(wrapped(summary.LEGEND))
+
+
+def _add_check(command: Any) -> None:
+    made = command(
+        "check", _check, "Whether a loader applies an adapter as it was trained.",
+        "my-adapter --loader vllm --max-rank 64; my-adapter --loader all --json; "
+        "my-adapter --loader sglang --sarif out.sarif",
+    )  # fmt: skip
+    names = [each.name for each in loading.profiles()]
+    made.add_argument("--loader", required=True, choices=[*names, "all"], metavar="NAME",
+                      help=f"one of {', '.join(names)}, or all that read the format")  # fmt: skip
+    made.add_argument("--max-rank", type=int, metavar="N", help="the rank the server is set to")
+    made.add_argument("--sarif", type=Path, metavar="FILE", help="write SARIF 2.1.0; must be new")
+
+
+def _check(given: argparse.Namespace) -> int:
+    adapter = read(given.path)
+    names = [] if given.loader == "all" else [given.loader]
+    found = [checking.check(adapter, name, given.max_rank) for name in names]
+    found = found or checking.checks(adapter)
+    if given.sarif is not None:
+        with new(given.sarif) as draft:
+            draft.write_text(json.dumps(checking.sarif(str(given.path), found), indent=1))
+    if given.json:
+        _print_json([{**asdict(each), "fits": each.fits} for each in found])
+    elif given.loader == "all":
+        print(summary.check_table(found))
+    for each in found if not given.json else []:
+        if each.fits and given.loader != "all":
+            print(wrapped(each.sentence))
+        for one in each.findings:
+            colour = terminal.YELLOW if one.kind == "depends" else terminal.RED
+            print(f"{styled(one.kind, colour)}: {one.text}")
+    return int(not all(each.fits for each in found))
+
+
+def _add_bake(command: Any) -> None:
+    made = command(
+        "bake", _bake, "Copy an adapter so that every loader applies its scale.",
+        "my-adapter my-adapter-baked; my-file.safetensors baked.safetensors",
+    )  # fmt: skip
+    made.add_argument("out", type=Path, metavar="OUT", help="what to make; must not exist")
+
+
+def _bake(given: argparse.Namespace) -> int:
     before = read(given.path)
     audits = [scale_audit.audit(each) for each in (before, bake(before, given.out))]
     if given.json:
         kinds = ("before", "after")
         _print_json({key: [asdict(each) for each in one] for key, one in zip(kinds, audits)})
-        return
+        return 0
     for title, each in zip(("Before", f"After, in {given.out}"), audits):
         print(f"{title}:\n{scale_audit.table(each)}\n")
-    said = (
-        "What was trained is in the weights now: B was multiplied by each scale, and every alpha "
-        "is its rank, so that no loader scales it again."
-    )
+    said = "B was multiplied by each scale, and every alpha is its rank: no loader scales it again."
     for text in (said, *remarks(before)):
-        print(_wrapped(text))
+        print(wrapped(text))
+    return 0
 
 
-def _truncate(given: argparse.Namespace) -> None:
+def _add_truncate(command: Any) -> None:
+    made = command(
+        "truncate", _truncate, "Copy an adapter at a lower rank.",
+        "my-adapter smaller --rank 8; my-adapter smaller --energy 0.99; "
+        "my-file.safetensors smaller.safetensors --error 0.1",
+    )  # fmt: skip
+    made.add_argument("out", type=Path, metavar="OUT", help="what to make; must not exist")
+    target = made.add_mutually_exclusive_group(required=True)
+    target.add_argument("--rank", type=int, help="at most this rank in every module")
+    target.add_argument("--energy", type=float, help="keep this share of each module's energy")
+    target.add_argument("--error", type=float, help="at most this relative error in each module")
+
+
+def _truncate(given: argparse.Namespace) -> int:
     adapter = read(given.path)
-    with _Bar(sys.stderr) as progress:
+    with terminal.Bar(sys.stderr, "modules") as progress:
         cuts = truncate(adapter, given.out, given.rank, given.energy, given.error, progress)
     total = total_error(cuts)
     if given.json:
         _print_json({"modules": [asdict(cut) for cut in cuts], "total_error": total})
-        return
-    print(_cut_table(cuts))
+        return 0
+    print(summary.cut_table(cuts, terminal.width()))
     said = (
         f"Over all modules the relative error is {total:.3g}: the best that these ranks allow, "
         "by weights and before rounding. What it does to behaviour has to be measured."
     )
-    print(f"\n{_wrapped(said)}")
+    print(f"\n{wrapped(said)}")
     if adapter.source == "peft" and len({(cut.rank, cut.alpha) for cut in cuts}) > 1:
-        print(_wrapped("Modules differ in rank or alpha: a loader must heed the patterns."))
-
-
-def _cut_table(cuts: list[Cut]) -> Table:
-    return Table(
-        ["module", "r", "new r", "new alpha", "error"],
-        [
-            [report.shorten(cut.name, 60), cut.before, cut.rank, f"{cut.alpha:.5g}",
-             f"{cut.error:.3g}"]
-            for cut in cuts
-        ],
-    )  # fmt: skip
-
-
-def _wrapped(text: str) -> str:
-    return textwrap.fill(text, report.WIDTH)
+        print(wrapped("Modules differ in rank or alpha: a loader must heed the patterns."))
+    return 0
 
 
 def _print_json(value: Any) -> None:
     print(json.dumps(value, indent=1, allow_nan=False))
-
-
-class _Bar:
-    """A progress bar, drawn only where it can be redrawn, and wiped at the end."""
-
-    WIDTH = 40
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream if stream.isatty() else None
-
-    def __enter__(self) -> Progress:
-        return self._draw
-
-    def _draw(self, done: int, total: int) -> None:
-        if self._stream is not None:
-            bar = "#" * (self.WIDTH * done // total)
-            self._stream.write(f"\r[{bar:<{self.WIDTH}}] {done}/{total} modules")
-            self._stream.flush()
-
-    def __exit__(self, *_: object) -> None:
-        if self._stream is not None:
-            self._stream.write("\r\033[K")
-            self._stream.flush()
 
 
 if __name__ == "__main__":

@@ -143,7 +143,7 @@ def _about(config: Mapping[str, Any], no_alpha: bool) -> Iterator[Finding]:
             "(save_pretrained with path_initial_model_for_weight_conversion).",
         )
     if no_alpha:
-        yield Finding("no alpha", f"{CONFIG} says alpha is null: PEFT's default, 8, is taken.")
+        yield Finding("no alpha", f"{CONFIG}: alpha is null, on which PEFT stops; 8 is taken here.")
     if config.get("layer_replication"):
         text = "layer_replication is set: the adapter belongs to a model with repeated layers."
         yield Finding("layers repeated", text)

@@ -1,4 +1,4 @@
-"""What the singular values say of each module: rows, a table, two sentences.
+"""What the singular values say: a row for each module, two sentences, a map.
 
 Stable rank, effective rank and captured energy are those of `helpers.lora.spectrum`.
 """
@@ -16,14 +16,8 @@ import numpy as np
 from .. import validation
 from ..lora import spectrum
 from ..lora.several import Spectrum
-from ..tables import Table
+from ..tables import blocks
 from ..validation import Array
-
-WIDTH = 100
-LEGEND = (
-    "mult.: the trained scale; norm: Frobenius; 90 % and 99 %: directions for that share of "
-    "the energy; in use: effective rank over r."
-)
 
 
 @dataclass(frozen=True)
@@ -68,13 +62,17 @@ class Row:
 SORTS = tuple(field.name for field in fields(Row) if field.name not in ("kind", "d", "k"))
 
 
-def rows(spectra: Sequence[Spectrum], sort: str | None = None) -> list[Row]:
+def rows(
+    spectra: Sequence[Spectrum], sort: str | None = None, smallest_first: bool = False
+) -> list[Row]:
     """A row for each spectrum; in their order, or by one column, largest first.
 
     Parameters
     ----------
     sort : one of `SORTS`, or None
         Names are sorted upwards.
+    smallest_first : bool
+        The other way round.
 
     Examples
     --------
@@ -88,7 +86,7 @@ def rows(spectra: Sequence[Spectrum], sort: str | None = None) -> list[Row]:
     if sort is not None:
         sort = validation.choice("sort", sort, SORTS)
         made.sort(key=lambda row: getattr(row, sort), reverse=sort != "name")
-    return made
+    return made[::-1] if smallest_first else made
 
 
 def _row(each: Spectrum) -> Row:
@@ -108,46 +106,10 @@ def _row(each: Spectrum) -> Row:
     )
 
 
-def table(rows: Sequence[Row], width: int = WIDTH) -> Table:
-    """The rows as a table of at most `width` columns: long names lose their beginning.
-
-    Examples
-    --------
-    >>> print(table([Row("m", "linear", 9, 9, 2, 1.0, 2.2, 1.2, 1.9, 2, 2, 0.94)]))
-    module  shape  r  mult.  norm  stable  eff.  90 %  99 %  in use
-    m       9 x 9  2  1      2.2   1.2     1.9   2     2     94 %
-    """
-    cells = [
-        [
-            f"{row.d} x {row.k}", f"{row.rank}", f"{row.scale:.4g}", f"{row.norm:.4g}",
-            f"{row.stable:.1f}", f"{row.effective:.1f}", f"{row.rank90}", f"{row.rank99}",
-            f"{100 * row.share:.0f} %",
-        ]
-        for row in rows
-    ]  # fmt: skip
-    headings = ["shape", "r", "mult.", "norm", "stable", "eff.", "90 %", "99 %", "in use"]
-    taken = sum(2 + max(len(line[i]) for line in [headings, *cells]) for i in range(len(headings)))
-    shared = _beginning([row.name for row in rows]) if len(rows) > 1 else 0
-    names = [
-        shorten(row.name if len(row.name) <= width - taken else row.name[shared:], width - taken)
-        for row in rows
-    ]
-    return Table(["module", *headings], [[name, *line] for name, line in zip(names, cells)])
-
-
-def shorten(name: str, width: int) -> str:
-    """A name that is too long, with an ellipsis in place of its middle: a third, then the end."""
-    if len(name) <= width:
-        return name
-    width = max(width, 8)
-    first = width // 3
-    return f"{name[:first]}…{name[len(name) - (width - first - 1) :]}"
-
-
-def _beginning(names: Sequence[str]) -> int:
-    """How many letters all names begin with, up to a dot or underscore."""
-    common = os.path.commonprefix(list(names))  # noqa: RUF071 (letters are meant)
-    return max(common.rfind("."), common.rfind("_")) + 1
+CAUTION = (
+    "That is about weights and not behaviour, because directions with little energy can still "
+    "matter; and cutting this update to a lower rank is not the same as training at it."
+)
 
 
 def sentences(rows: Sequence[Row]) -> str:
@@ -159,17 +121,22 @@ def sentences(rows: Sequence[Row]) -> str:
     >>> said[: said.index(",")]
     'In 1 module of rank 2'
     """
+    said = used(rows)
+    return f"{said} {CAUTION}" if any(row.norm > 0 for row in rows) else said
+
+
+def used(rows: Sequence[Row]) -> str:
+    """The rank in use, in a sentence."""
     alive = [row for row in rows if row.norm > 0]
     if not alive:
         return (
             f"All {len(rows)} updates are zero: the adapter changes nothing. "
             "Either it was not trained, or the file was saved before training."
         )
-    ranks = sorted({row.rank for row in alive})
-    of = f"{ranks[0]}" if len(ranks) == 1 else f"{ranks[0]} to {ranks[-1]}"
+    ends = sorted({end(row.rank for row in alive) for end in (min, max)})
+    of = " to ".join(map(str, ends))
     needed = [row.rank99 for row in alive]
-    effective = median(row.effective for row in alive)
-    least, most = min(needed), max(needed)
+    effective, least, most = median(row.effective for row in alive), min(needed), max(needed)
     directions = (
         f"{least} direction{'s' * (least > 1)}"
         if least == most
@@ -178,10 +145,70 @@ def sentences(rows: Sequence[Row]) -> str:
     zero = f" ({len(rows) - len(alive)} more are zero)" if len(alive) < len(rows) else ""
     return (
         f"In {len(alive)} module{'s' * (len(alive) > 1)} of rank {of}{zero}, 99 % of the energy "
-        f"takes {directions}, and the effective rank has a median of {effective:.1f}. "
-        "That is about weights and not behaviour, because directions with little energy can still "
-        "matter; and cutting this update to a lower rank is not the same as training at it."
+        f"takes {directions}, and the effective rank has a median of {effective:.1f}."
     )
+
+
+@dataclass(frozen=True)
+class Group:
+    """The rows of one kind of module, or of one layer."""
+
+    name: str
+    rows: tuple[Row, ...]
+
+    @property
+    def left(self) -> float:
+        """The share of its parameters that a cut with error 0.1 leaves."""
+        sides = np.array([row.d + row.k for row in self.rows])
+        return float(sides @ self.column("rank99") / (sides @ self.column("rank")))
+
+    def column(self, field: str) -> Array:
+        """One column."""
+        return np.array([getattr(row, field) for row in self.rows])
+
+    @property
+    def norm(self) -> float:
+        """Frobenius norm of all its updates together."""
+        return float(np.linalg.norm(self.column("norm")))
+
+    def middle(self, field: str) -> float:
+        """The median of a column; of `norm` the norm of all."""
+        return self.norm if field == "norm" else float(np.median(self.column(field)))
+
+    def span(self, field: str) -> str:
+        """The range of a column in words."""
+        low, high = (f"{end(self.column(field)):.4g}" for end in (min, max))
+        return low if low == high else f"{low}-{high}"
+
+
+def groups(
+    rows: Sequence[Row], by: str, sort: str | None = None, smallest_first: bool = False
+) -> list[Group]:
+    """The rows by "kind", which is what follows the last number in a name, or by "layer".
+
+    `sort` and `smallest_first` are as for `rows`, by the median of a column.
+
+    Examples
+    --------
+    >>> from helpers.adapters import spectra
+    >>> from helpers.model import shipped
+    >>> found = groups(rows(spectra(shipped.adapter("people"))), "layer")
+    >>> [(each.name, len(each.rows)) for each in found][1:3]
+    [('layers.0', 6), ('layers.1', 6)]
+    """
+    validation.choice("by", by, ("kind", "layer"))
+    made: dict[str, list[Row]] = {}
+    for row in rows:
+        name = row.name
+        if numbers := blocks(name):
+            name = name[numbers[-1] + 1 :] if by == "kind" else name[: numbers[0]]
+        made.setdefault(name, []).append(row)
+    found = [Group(name, tuple(some)) for name, some in made.items()]
+    if sort == "name":
+        found.sort(key=lambda each: each.name)
+    elif sort is not None:
+        found.sort(key=lambda each: each.middle(sort), reverse=True)
+    return found[::-1] if smallest_first else found
 
 
 def layer_map(rows: Sequence[Row], field: str = "effective") -> tuple[list[str], list[str], Array]:
@@ -217,6 +244,7 @@ def layer_map(rows: Sequence[Row], field: str = "effective") -> tuple[list[str],
     layers.sort(key=lambda layer: (beginnings.index(layer[0]), layer[1]))
     modules = list(dict.fromkeys(module for _, module in placed))
     values = [[placed.get((layer, module), np.nan) for module in modules] for layer in layers]
-    shared = _beginning(beginnings)
+    common = os.path.commonprefix(beginnings)  # noqa: RUF071 (letters are meant)
+    shared = max(common.rfind("."), common.rfind("_")) + 1
     names = [f"{beginning[shared:]}{number}" for beginning, number in layers]
     return names, modules, np.array(values).reshape(len(layers), len(modules))

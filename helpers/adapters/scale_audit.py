@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 from ..lora import scaling
 from ..tables import Table
-from ..tensorfile import read_json
-from .modules import Adapter
+from .modules import FULL, Adapter
 
 
 @dataclass(frozen=True)
@@ -44,34 +41,6 @@ class Audit:
     rslora_ratio: float
 
 
-@dataclass(frozen=True)
-class Loader:
-    """A program that scaled rsLoRA adapters wrongly, and where that is reported.
-
-    `date` is that of the report, or of the source as it was read; `state` is what the source
-    said on the day that the file names: look there before relying on it.
-    """
-
-    name: str
-    fault: str
-    state: str
-    date: str
-    source: str
-
-
-@lru_cache(maxsize=1)
-def loaders() -> tuple[Loader, ...]:
-    """Reports of loaders that ignore, or ignored, use_rslora, from helpers/data/loaders.json.
-
-    Examples
-    --------
-    >>> loaders()[0].name, loaders()[0].fault
-    ('SGLang', 'applies alpha/r')
-    """
-    content = read_json(Path(__file__).parents[1] / "data" / "loaders.json")
-    return tuple(Loader(**each) for each in content["reports"])
-
-
 def audit(adapter: Adapter) -> list[Audit]:
     """The scales of an adapter, most frequent first.
 
@@ -82,7 +51,9 @@ def audit(adapter: Adapter) -> list[Audit]:
     >>> one.rule, one.trained, one.standard
     ('alpha/sqrt(r)', 1.0, 0.25)
     """
-    counts = Counter((each.rank, each.alpha, each.rule) for each in adapter.modules)
+    counts = Counter(
+        (each.rank, each.alpha, each.rule) for each in adapter.modules if each.form != FULL
+    )
     made = []
     for (rank, alpha, rule), count in counts.most_common():
         trained, standard, rslora = (
@@ -139,7 +110,8 @@ def verdict(audits: list[Audit]) -> str:
             f"A loader that ignores use_rslora applies {weakest:.4g} of the trained scale, "
             f"{1 / weakest:.4g} times too weak; `bake` writes a copy that it reads rightly."
         )
-    low, high = (end(each.trained for each in audits) for end in (min, max))
+    ends = [each.trained for each in audits] or [1.0]
+    low, high = min(ends), max(ends)
     if low < high:
         said += (
             f" Scales differ between modules, from {low:.4g} to {high:.4g}: a loader must "

@@ -11,7 +11,7 @@ from matplotlib import colormaps
 from .. import adapters, validation
 from ..adapters import Adapter, Row
 from ..model import shipped
-from ..tables import Table
+from ..tables import Table, shorten
 from ..validation import Array
 from .look import listed
 from .picture import Picture
@@ -93,7 +93,7 @@ class AdapterMap(Picture[Measured]):
             step = -(-len(names) // most)
             axis.set_ticks(
                 range(0, len(names), step),
-                labels=[adapters.report.shorten(name, 28) for name in names[::step]],
+                labels=[shorten(name, 28) for name in names[::step]],
             )
         if max(map(len, self.layers)) > 4:
             ax.tick_params(axis="x", rotation=90)

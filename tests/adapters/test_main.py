@@ -26,23 +26,102 @@ def folder(tmp_path):
 
 
 def test_inspect(folder, capsys):
+    """The verdict comes first, then who applies it, then the table."""
     assert run("inspect", folder) == 0
     output, errors = capsys.readouterr()
     assert errors == ""
     lines = output.splitlines()
     assert max(len(line) for line in lines) <= 100
-    assert lines[0].split()[:4] == ["module", "shape", "r", "mult."]
-    assert [line.split()[0] for line in lines[1:6]] == [
+    assert [line[:8].strip() for line in lines if line[:1].isupper() and line[8:10] == "  "] == [
+        "Rank", "Strength", "Next", "Next", "But",
+    ]  # fmt: skip
+    said = " ".join(output.split())
+    assert said.startswith("Rank In 5 modules of rank 2 to 3, 99 % of the energy takes between")
+    assert "by SGLang 0.5.23" in said
+    assert "Before such a loader serves it: `bake`" in said
+    table = lines.index(next(line for line in lines if line.startswith("module")))
+    assert [line.split()[0] for line in lines[table + 1 : table + 6]] == [
         "model.layers.0.q_proj", "model.layers.1.q_proj", "model.layers.1.mlp.up", "model.embed",
         "vision.conv",
     ]  # fmt: skip
-    assert "99 % of the energy takes between" in output
-    assert "0.5774 of the trained scale, 1.732 times too weak; `bake`" in " ".join(output.split())
-    assert "https://github.com/sgl-project/sglang/issues/40835" in output
-    assert run("inspect", folder, "--sort", "norm") == 0
-    rows = capsys.readouterr().out.splitlines()[1:6]
-    norms = [float(row.split()[6]) for row in rows]
-    assert norms == sorted(norms, reverse=True)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_inspect_sorts_in_both_directions_and_shows_the_top(folder, capsys, reverse):
+    more = ["--smallest-first"] * reverse
+    assert run("inspect", folder, "--by", "module", "--sort", "norm", "--top", 3, *more) == 0
+    lines = capsys.readouterr().out.splitlines()
+    start = lines.index(next(line for line in lines if line.startswith("module")))
+    norms = [float(line.split()[6]) for line in lines[start + 1 : start + 4]]
+    assert norms == sorted(norms, reverse=not reverse)
+    assert lines[start + 4] == ("2 more rows: --top 0 shows all, --by layer or kind groups them.")
+    assert run("inspect", folder, "--by", "layer") == 0
+    assert "model.layers.1" in capsys.readouterr().out
+
+
+def test_many_modules_fit_a_screen(tmp_path, capsys):
+    """A mixture: 3 kinds of modules in 12 x 16 experts."""
+    modules = [
+        (f"m.layers.{i}.mlp.experts.{e}.{x}_proj", "linear", (2, 3), (4, 2))
+        for i in range(12) for e in range(16) for x in ("gate", "up", "down")
+    ]  # fmt: skip
+    folder = peft_folder(tmp_path / "a", modules=modules, r=2, rank_pattern={})
+    assert run("inspect", folder) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 40
+    assert [line.split()[:2] for line in lines if "_proj " in line][-3:] == [
+        ["gate_proj", "192"], ["up_proj", "192"], ["down_proj", "192"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("columns", [60, 80, 140])
+def test_the_output_is_as_wide_as_the_terminal(folder, capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert run("inspect", folder) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= columns
+
+
+def test_colour_only_on_a_terminal_and_without_no_color(folder, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for no_color, escapes in (("", True), ("1", False)):
+        monkeypatch.setattr(sys, "stdout", drawn := Terminal())
+        monkeypatch.setenv("NO_COLOR", no_color)
+        run("check", folder, "--loader", "sglang")
+        assert ("\033[" in drawn.getvalue()) == escapes
+
+
+def test_check(folder, tmp_path, capsys):
+    assert run("check", folder, "--loader", "peft") == 0
+    assert "PEFT 0.21.2 applies this adapter as it was trained." in capsys.readouterr().out
+    assert run("check", folder, "--loader", "llama.cpp") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["scale"]
+    assert run("check", folder, "--loader", "all", "--json") == 1
+    said = {each["loader"]: each for each in json.loads(capsys.readouterr().out)}
+    assert said["vllm"]["fits"]
+    assert said["sglang"]["scales"][0]["applied"] == 4
+    assert run("check", folder, "--loader", "all", "--sarif", tmp_path / "out.sarif") == 1
+    assert "as trained" in capsys.readouterr().out
+    log = json.loads((tmp_path / "out.sarif").read_text())
+    assert log["version"] == "2.1.0"
+    assert run("check", folder, "--loader", "peft", "--sarif", tmp_path / "out.sarif") == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_a_closed_pipe_is_no_traceback(tmp_path):
+    """As `| head -1` closes it: nothing on stderr, and the status that a signal would give."""
+    modules = [(f"m.layers.{i}.x", "linear", (2, 3), (4, 2)) for i in range(900)]
+    folder = peft_folder(tmp_path / "a", modules=modules, r=2, rank_pattern={})
+    command = [sys.executable, "-m", "helpers.adapters", "inspect", str(folder), "--json"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline() == b"{\n"
+        process.stdout.close()
+        errors = process.stderr.read()
+        assert process.wait() == 141
+    assert errors == b""
 
 
 def test_tables_fit_100_columns(tmp_path, capsys):
@@ -76,7 +155,7 @@ def test_inspect_two_checkpoints(tmp_path, capsys):
     pair = (tmp_path / "new.safetensors", "--against", tmp_path / "old.safetensors")
     assert run("inspect", *pair) == 0
     output = capsys.readouterr().out
-    assert output.splitlines()[1].split()[:5] == ["w", "5", "x", "4", "4"]
+    assert any(line.split()[:5] == ["w", "5", "x", "4", "4"] for line in output.splitlines())
     assert "Tensors that were not compared: 1." in output
     assert run("inspect", *pair, "--json") == 0
     said = json.loads(capsys.readouterr().out)
@@ -111,6 +190,7 @@ def test_bake_and_truncate(folder, tmp_path, capsys):
         (["inspect", "{}"], "has no adapter_config.json"),
         (["inspect", "{}/x.ckpt"], "convert it"),
         (["inspect", "{}/adapter", "--against", "{}"], "no matrix in common"),
+        (["check", "{}/none", "--loader", "peft"], "does not exist"),
         (["bake", "{}/adapter", "{}/adapter"], "exists already"),
         (["bake", "{}/k.safetensors", "{}/out"], "must end in .safetensors"),
         (["truncate", "{}/adapter", "{}/x.ckpt", "--rank", "1"], "exists already"),
@@ -137,6 +217,7 @@ def test_bad_input_is_one_line_and_status_2(folder, tmp_path, capsys, arguments,
     "arguments",
     [
         [], ["paint"], ["inspect"], ["inspect", "x", "--sort", "colour"], ["truncate", "a", "b"],
+        ["check", "x"], ["check", "x", "--loader", "none"], ["inspect", "x", "--by", "colour"],
         ["truncate", "a", "b", "--rank", "two"],
         ["truncate", "a", "b", "--rank", "1", "--error", "0"],
     ],
@@ -173,5 +254,9 @@ def test_from_a_terminal(folder):
     ]
     assert [each.returncode for each in made] == [0, 0, 2]
     assert "truncate" in made[0].stdout
+    for name in ("inspect", "check", "bake", "truncate"):
+        with pytest.raises(SystemExit) as caught:
+            run(name, "--help")
+        assert caught.value.code == 0
     assert "Nothing is ever\nunpickled" in made[0].stdout
     assert made[2].stderr == "python -m helpers.adapters inspect: none does not exist\n"

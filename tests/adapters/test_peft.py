@@ -222,7 +222,7 @@ def test_starts_that_do_not(tmp_path, start):
     [
         ({"layer_replication": [[0, 4], [2, 5]]}, "repeated layers"),
         ({"alora_invocation_tokens": [1, 2]}, "aLoRA"),
-        ({"lora_alpha": None}, "alpha is null: PEFT's default, 8, is taken"),
+        ({"lora_alpha": None}, "alpha is null, on which PEFT stops; 8 is taken here"),
     ],
 )
 def test_settings_that_are_told(tmp_path, setting, said):

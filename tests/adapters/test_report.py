@@ -49,6 +49,7 @@ def test_rows_sort_and_the_sentences_are_two():
     assert [row.name for row in adapters.rows(found, "name")] == ["a.0.x", "b.1.x"]
     assert [row.name for row in adapters.rows(found, "norm")] == ["b.1.x", "a.0.x"]
     assert [row.name for row in adapters.rows(found, "effective")] == ["a.0.x", "b.1.x"]
+    assert [row.name for row in adapters.rows(found, "norm", True)] == ["a.0.x", "b.1.x"]
     with pytest.raises(ValueError, match="sort must be one of"):
         adapters.rows(found, "colour")
     said = adapters.sentences(adapters.rows(found))
@@ -56,16 +57,6 @@ def test_rows_sort_and_the_sentences_are_two():
     assert "between 2 and 3 directions, with a median of 2.5" in said
     assert "not behaviour" in said
     assert "not the same as training" in said
-
-
-def test_the_table_fits(tmp_path):
-    long = "base.text_model.encoder.layers.31.self_attn.very_long_name_of_a_projection.linear_layer"
-    found = [spectrum_of(long, [9, 1, 0]), spectrum_of("short", [3e-9, 1e-9, 0])]
-    lines = repr(adapters.table(adapters.rows(found))).splitlines()
-    assert len(lines) == 3
-    assert max(len(line) for line in lines) <= 100
-    assert lines[1].startswith("base.text_…")
-    assert "jection.linear_layer  4096 x 11008" in lines[1]
 
 
 def test_the_map_of_layers_by_modules():

@@ -1,0 +1,209 @@
+"""How loaders come to the scale of a module: each one's profile, by its source.
+
+PEFT applies to each module its own alpha, rank and rule. Others take one alpha and one r for
+all modules, or one alpha over each tensor's own rank, or look in one place only, or know only
+alpha/r; and each leaves something out or refuses it. `helpers/data/loaders.json` says which,
+as of which version and where that stands.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from .. import validation
+from ..lora import scaling
+from ..tensorfile import read_json
+from .modules import FULL, PAIR, Adapter, Module, Stated
+from .peft import CONFIG, DEFAULTS
+from .reading import METADATA
+
+
+@dataclass(frozen=True)
+class Loader:
+    """A program that scaled rsLoRA adapters wrongly, and where that is reported.
+
+    `date` is that of the report, or of the source as it was read; `state` is what the source
+    said on the day that the file names: look there before relying on it.
+    """
+
+    name: str
+    fault: str
+    state: str
+    date: str
+    source: str
+
+
+@lru_cache(maxsize=1)
+def loaders() -> tuple[Loader, ...]:
+    """Reports of loaders that ignore, or ignored, use_rslora, from helpers/data/loaders.json.
+
+    Examples
+    --------
+    >>> loaders()[0].name, loaders()[0].fault
+    ('SGLang', 'applies alpha/r')
+    """
+    return tuple(Loader(**each) for each in known()["reports"])
+
+
+@lru_cache(maxsize=1)
+def known() -> dict[str, Any]:
+    """What helpers/data/loaders.json says: reports, features in words, profiles."""
+    return read_json(Path(__file__).parents[1] / "data" / "loaders.json")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a loader does with an adapter, by its source.
+
+    Parameters
+    ----------
+    name : str
+        What `--loader` takes.
+    title : str
+        As it is called in sentences, with its version.
+    reads : tuple of str
+        Sources of adapters, such as "peft" (see `Adapter.source`).
+    scale : str
+        One of `SCALES`.
+    date, version, source, file : str
+        The release or commit that was read, its date, and where.
+    max_rank : int, optional
+        The highest rank that it accepts unless `option` says otherwise.
+    refuses, drops, dead, wrong, depends : tuple of str
+        Features (the file has their words) with which it refuses an adapter; which it leaves
+        out; which make it apply nothing; with which it applies an adapter to weights that it was
+        not trained for; and which it takes in some models only.
+    """
+
+    name: str
+    title: str
+    reads: tuple[str, ...]
+    scale: str
+    date: str
+    version: str
+    source: str
+    file: str
+    max_rank: int | None = None
+    option: str = ""
+    refuses: tuple[str, ...] = ()
+    drops: tuple[str, ...] = ()
+    dead: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
+    depends: tuple[str, ...] = ()
+
+
+@lru_cache(maxsize=1)
+def profiles() -> tuple[Profile, ...]:
+    """The loaders whose behaviour is known, from helpers/data/loaders.json.
+
+    Examples
+    --------
+    >>> [each.title for each in profiles()[:2]]
+    ['PEFT 0.21.2', 'vLLM 0.33.0']
+    """
+    return tuple(_profile(each) for each in known()["profiles"])
+
+
+def _profile(given: dict[str, Any]) -> Profile:
+    lists: dict[str, Any] = {k: tuple(v) for k, v in given.items() if isinstance(v, list)}
+    return Profile(**{**given, **lists})
+
+
+def profile(name: str) -> Profile:
+    """The profile of that name. Raises ValueError if there is none."""
+    named = {each.name: each for each in profiles()}
+    return named[validation.choice("loader", name, tuple(named))]
+
+
+@dataclass(frozen=True)
+class Applied:
+    """The scale that one module was trained with, and the one that a loader applies."""
+
+    name: str
+    trained: float
+    applied: float
+
+    @property
+    def ratio(self) -> float:
+        """Applied over trained: 1 is right, below 1 is too weak."""
+        return self.applied / self.trained
+
+
+#: How a loader comes to a module's scale.
+SCALES = (
+    "own",  # as the adapter states it for this module
+    "alpha/r",  # the same, whatever the rule
+    "config",  # one alpha, one r and the rule of the config, for all modules
+    "config alpha/r",  # the same, whatever the rule
+    "config alpha over rank",  # one alpha for all, over the rank of each tensor
+    "alpha tensors",  # the module's alpha tensor over its rank; 1 where there is none
+    "metadata",  # Diffusers' metadata, else as by alpha tensors
+    "metadata, or the first rank",  # without either, the first module's rank over each one's
+    "header",  # what config, metadata or header state; 1 where they do not
+)
+
+
+def applied(adapter: Adapter, loader: str) -> list[Applied]:
+    """The scale of each module as a loader applies it; differences that are added whole have none.
+
+    Parameters
+    ----------
+    adapter : Adapter
+    loader : str
+        The name of a profile, see `profiles`.
+
+    Examples
+    --------
+    >>> from helpers.model import shipped
+    >>> one = applied(shipped.adapter("people"), "sglang")[0]
+    >>> one.trained, one.applied, one.ratio
+    (1.0, 0.25, 0.25)
+    """
+    how = validation.choice("scale", profile(loader).scale, SCALES)
+    scaled = [each for each in adapter.modules if each.form != FULL]
+    return [Applied(each.name, each.scale, _scale(how, each, adapter, scaled)) for each in scaled]
+
+
+def _scale(how: str, module: Module, adapter: Adapter, scaled: Sequence[Module]) -> float:
+    first = (
+        module.stated[0] if module.stated else Stated("", module.alpha, module.rule, module.rank)
+    )
+    if how == "own":
+        return module.scale
+    if how == "alpha/r":
+        return first.alpha / first.rank
+    if how.startswith("config"):
+        given = {key: value for key, value in adapter.config.items() if value is not None}
+        alpha = float(given.get("lora_alpha", given.get("adapter.lora.alpha", DEFAULTS["r"])))
+        if how == "config alpha over rank":
+            return alpha / module.rank
+        rslora = how == "config" and given.get("use_rslora", False)
+        rule = scaling.RSLORA if rslora else scaling.STANDARD
+        return float(scaling.scale(alpha, given.get("r", DEFAULTS["r"]), rule))
+    places = {_kind_of(each): each.scale for each in reversed(module.stated)}
+    if how == "header":
+        return places.get("header", 1.0)
+    if how.startswith("metadata") and METADATA in {each.place for each in module.stated}:
+        return next(each.scale for each in module.stated if each.place == METADATA)
+    if "tensor" in places or how == "alpha tensors" or module.form != PAIR:
+        return places.get("tensor", 1.0)
+    alphas = Counter(
+        each.alpha for one in scaled for each in one.stated if _kind_of(each) == "tensor"
+    )
+    if alphas:  # of the most modules, where this one has none
+        return alphas.most_common(1)[0][0] / module.rank
+    mixed = how != "metadata" and len({each.rank for each in scaled}) > 1
+    return scaled[0].rank / module.rank if mixed else 1.0
+
+
+def _kind_of(stated: Stated) -> str:
+    """Where a scale is stated: in a "tensor", in a "header" (or config), or "nowhere"."""
+    if stated.place.startswith("tensor "):
+        return "tensor"
+    in_header = stated.place.startswith(("header", METADATA, CONFIG))
+    return "header" if in_header else "nowhere"
