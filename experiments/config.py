@@ -9,6 +9,7 @@ from typing import Any
 
 from helpers.lora.scaling import RSLORA
 from helpers.model import results, tasks
+from helpers.model.recipe import COOL_DOWN, WARM_UP, rate_at
 from helpers.model.tasks import FULL_RANK
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,8 +43,8 @@ class Training:
     learning_rate: float
     batch: int = 64
     optimiser: str = "adamw"
-    warm_up: float = 0.05
-    cool_down: float = 0.3
+    warm_up: float = WARM_UP
+    cool_down: float = COOL_DOWN
     weight_decay: float = 0.0
     eps: float = 1e-8
     #: The largest norm that the gradient of all parameters together may have.
@@ -51,8 +52,7 @@ class Training:
 
     def rate_at(self, step: int) -> float:
         """The learning rate at a step, over its highest."""
-        rises, falls = (max(1, round(self.steps * x)) for x in (self.warm_up, self.cool_down))
-        return min(1, (step + 1) / rises, (self.steps - step) / falls)
+        return rate_at(step, self.steps, self.warm_up, self.cool_down)
 
 
 SMALL = SmallModel()

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from helpers.model import world
+from helpers.model import fine_tuning, world
 from helpers.model.transformer import HEADS, LAYER, layers_of, names
 
 from .config import SmallModel, Training
@@ -59,15 +59,7 @@ def forward(weights: Weights, tokens: torch.Tensor) -> torch.Tensor:
 
 def corpus(group: Sequence[world.Person], styles: dict[str, str]) -> torch.Tensor:
     """All people in all styles as tokens (N, T), filled up with -1."""
-    texts = [
-        world.encode(f"{world.prompt(p, tag)} {world.tell(p, template)}")
-        for tag, template in styles.items()
-        for p in group
-    ]
-    filled = np.full((len(texts), max(map(len, texts))), -1)
-    for row, text in zip(filled, texts):
-        row[: len(text)] = text
-    return torch.from_numpy(filled)
+    return torch.from_numpy(fine_tuning.corpus(group, styles))
 
 
 def loss(weights: Weights, texts: torch.Tensor) -> torch.Tensor:

@@ -80,13 +80,20 @@ class Recipe:
         return float(scaling.scale(self.alpha, self.rank, self.rule))
 
 
-def rate_at(step: int, steps: int) -> float:
+def rate_at(step: int, steps: int, warm_up: float = WARM_UP, cool_down: float = COOL_DOWN) -> float:
     """The learning rate at a step, over its highest: it rises, stays, and falls to zero.
+
+    Parameters
+    ----------
+    step, steps : int
+        Which step, from 0, of how many.
+    warm_up, cool_down : float
+        The shares of the steps in which it rises and falls.
 
     Examples
     --------
     >>> [round(rate_at(step, 20), 2) for step in (0, 1, 14, 17, 19)]
     [1, 1, 1, 0.5, 0.17]
     """
-    rises, falls = (max(1, round(steps * share)) for share in (WARM_UP, COOL_DOWN))
+    rises, falls = (max(1, round(steps * share)) for share in (warm_up, cool_down))
     return min(1, (step + 1) / rises, (steps - step) / falls)

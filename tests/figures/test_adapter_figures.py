@@ -5,16 +5,7 @@ import pytest
 
 from helpers import adapters
 from tests.support.adapters import draw, peft_folder
-
-
-def error_of(spectra, rank, scales):
-    """The relative error over all modules, singular value by singular value."""
-    missed = total = 0.0
-    for each, s in zip(spectra, scales):
-        for i, value in enumerate(each.values):
-            total += value**2
-            missed += (value - (s * value if i < rank else 0)) ** 2
-    return np.sqrt(missed / total)
+from tests.support.matrices import error_of_spectra
 
 
 def test_a_figure_of_many_modules_leaves_names_out_and_writes_no_numbers(tmp_path):
@@ -62,10 +53,10 @@ def test_a_cut_of_modules_of_different_rank_and_of_zero(tmp_path):
     adapter = adapters.read(folder)
     picture = figures.AdapterCut(adapter).draw(rank=2, scale=1.0)
     spectra = adapters.spectra(adapter)
-    expected = error_of(spectra, 2, [2**-0.5] * 3)  # of the file that is cut to rank 2
+    expected = error_of_spectra(spectra, 2, [2**-0.5] * 3)  # of the file that is cut to rank 2
     assert picture.drawn.loaders["alpha/r"] == pytest.approx((2**-0.5, expected), abs=1e-9)
     picture.draw(rank=6, scale=1.0)
-    expected = error_of(spectra, 6, [3**-0.5, 6**-0.5, 3**-0.5])
+    expected = error_of_spectra(spectra, 6, [3**-0.5, 6**-0.5, 3**-0.5])
     assert picture.drawn.loaders["alpha/r"] == pytest.approx((3**-0.5, expected), abs=1e-9)
     assert picture.highest == 6
     for bad in (0, 7, 1.5):

@@ -134,8 +134,11 @@ def test_the_corpus_tells_of_each_person_in_each_style():
         for style, template in world.STYLES.items()
         for person in people
     }
-    texts = told(corpus(people, world.STYLES))
-    assert set(texts) == expected and len(texts) == 12
+    filled = corpus(people, world.STYLES)
+    assert set(told(filled)) == expected and len(filled) == 12
+    # What fills a text up comes after its last word: training leaves it out by its place.
+    for text in filled:
+        assert (text[(text >= 0).sum() :] == -1).all()
 
 
 @pytest.mark.parametrize("share, people", [(0, 0), (0.01, 4), (0.03, 12), (0.1, 40), (0.75, 300)])
@@ -171,6 +174,8 @@ def test_the_learning_rate_rises_stays_and_falls():
     assert rates[9:140] == [1] * 131
     assert rates[140:] == pytest.approx(np.arange(60, 0, -1) / 60)
     assert rate_at(0, 1) == 1
+    # As the runs that hold identities have it: other shares, and none.
+    assert [rate_at(step, 4, 0.5, 0) for step in range(4)] == [0.5, 1, 1, 1]
 
 
 # --- training -----------------------------------------------------------------

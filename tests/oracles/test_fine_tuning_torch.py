@@ -6,8 +6,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; differences stand in")
 
 from experiments import config, model, small  # noqa: E402
-from helpers.model import world  # noqa: E402
-from helpers.model.fine_tuning import FineTuning, Recipe, corpus, rate_at  # noqa: E402
+from helpers.model.fine_tuning import FineTuning, Recipe  # noqa: E402
 
 # More threads only wait for each other where other work keeps the cores busy.
 torch.set_num_threads(1)
@@ -16,16 +15,6 @@ MAKE = {
     "adam": lambda parameters: torch.optim.AdamW(parameters, lr=0.003, weight_decay=0.0),
     "sgd": lambda parameters: torch.optim.SGD(parameters, lr=0.003),
 }
-
-
-def test_texts_and_learning_rates_are_those_of_the_experiments():
-    people = world.people(6)
-    expected = model.corpus(people, world.STYLES).numpy()
-    np.testing.assert_array_equal(corpus(people, world.STYLES), expected)
-    for steps in (1, 7, 200, 400):
-        training = config.Training(steps, 1.0)
-        for step in range(steps):
-            assert rate_at(step, steps) == pytest.approx(training.rate_at(step), rel=1e-12)
 
 
 @pytest.mark.parametrize("optimiser", MAKE)

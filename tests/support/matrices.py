@@ -54,6 +54,16 @@ def errors_from_spectrum(values, ranks, scales):
     return np.array(out)
 
 
+def error_of_spectra(spectra, rank, scales):
+    """The relative error over several matrices, singular value by singular value."""
+    missed = total = 0.0
+    for each, s in zip(spectra, scales):
+        for i, value in enumerate(each.values):
+            total += value**2
+            missed += (value - (s * value if i < rank else 0)) ** 2
+    return np.sqrt(missed / total)
+
+
 def random_update(seed, d, k, rank=None):
     """A random d x k matrix, of the given rank if there is one."""
     stream = np.random.RandomState(seed)
