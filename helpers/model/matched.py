@@ -1,24 +1,21 @@
-"""Forgetting compared where learning is equal: what each way keeps, all new facts learned.
+"""The first runs compared where learning is equal: each way at the setting that keeps most.
 
 A share of known facts says nothing without the share of new facts beside it, and both go
 with the learning rate. So here each way is taken at the setting that keeps most known
-facts, among those that have at least `MATCHED` of the new ones.
+facts, among those that have at least `MATCHED` of the new ones (`forgetting`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from .. import validation
 from ..lora import scaling
 from ..validation import Array
 from . import results
+from .forgetting import MATCHED, keeps_most
 from .results import ALPHA, SWEEP, Curves
 
-#: The least share of new facts, mean over the seeds: 0.98 as it is printed.
-MATCHED = 0.975
 #: The ranks of the sweeps over the learning rate.
 SWEPT_RANKS = {"adamw": (1, 4, 16, 64), "sgd": (4, 16, 64)}
 
@@ -44,6 +41,7 @@ class Kept:
 
         Examples
         --------
+        >>> import numpy as np
         >>> Kept("rank 8", "dial 0.5", np.array([1.0, 0.98]), np.array([0.4, 0.6])).row()
         ('rank 8', 'dial 0.5', '0.99', '0.50 (0.40 to 0.60)')
         """
@@ -52,39 +50,9 @@ class Kept:
         return self.way, self.setting, f"{self.facts.mean():.2f}", known
 
 
-def keeps_most(curves: Curves, level: float = MATCHED) -> int | None:
-    """The place of the setting that keeps most known facts, at matched new facts.
-
-    Parameters
-    ----------
-    curves : Curves
-        With "facts" and "known".
-    level : float
-        The least share of new facts, mean over the seeds.
-
-    Returns
-    -------
-    int, an index into `curves.at`; None where no setting has so many new facts.
-
-    Examples
-    --------
-    Turned down, the full update of 100 people keeps most of the known ones at 0.75:
-
-    >>> from helpers.model import results
-    >>> curves = results.truncated("100", "scales")
-    >>> float(curves.at[keeps_most(curves)])
-    0.75
-    """
-    validation.number("level", level, 0, 1)
-    enough = curves.mean("facts") >= level
-    if not enough.any():
-        return None
-    return int(np.argmax(np.where(enough, curves.mean("known"), -1.0)))
-
-
 def _kept(way: str, curves: Curves, setting: str, level: float) -> list[Kept]:
     """At most one row; `setting` names a place by its value, as "dial {:g}" does."""
-    at = keeps_most(curves, level)
+    at = keeps_most(curves.mean("facts"), curves.mean("known"), level)
     if at is None:
         return []
     facts, known = (curves.values[name][:, at] for name in ("facts", "known"))
@@ -98,7 +66,7 @@ def over_rates(optimiser: str, level: float = MATCHED) -> list[Kept]:
     ----------
     optimiser : "adamw" or "sgd"
     level : float
-        See `keeps_most`. Ranks that no rate brings there are left out.
+        The least share of new facts. Ranks that no rate brings there are left out.
 
     Examples
     --------

@@ -8,8 +8,7 @@ import numpy as np
 
 from .. import validation
 from ..lora import scaling
-from .forgetting import Row
-from .matched import MATCHED
+from .forgetting import MATCHED, Row
 
 #: How alpha goes with the rank, by the name of the rule: the scale s at a rank.
 RULES: dict[str, Callable[[int], float]] = {

@@ -14,8 +14,7 @@ import numpy as np
 
 from ..validation import Array
 from . import adaptations
-from .forgetting import CHOOSE, REPORT, Points, along, kept, verdict
-from .matched import MATCHED
+from .forgetting import CHOOSE, MATCHED, REPORT, Points, along, kept, verdict
 from .rates import best_rates
 
 RANKS = (1, 4, 16, 64)

@@ -58,6 +58,25 @@ def test_the_choice_is_the_most_known_facts_at_enough_new_ones_in_all_worlds():
     assert forgetting.choose(forgetting.points(ROWS[4:6], KEYS, (0, 1))) is None
 
 
+@pytest.mark.parametrize(
+    "facts, known, expected",
+    [
+        ([0.5, 0.98, 1.0], [1.0, 0.6, 0.3], 1),
+        ([0.5, 0.97, 1.0], [1.0, 0.6, 0.3], 2),
+        ([1.0, 1.0, 1.0], [0.2, 0.3, 0.1], 1),
+        ([0.5, 0.6, 0.9], [1.0, 0.6, 0.3], None),
+        ([np.nan, 1.0, 1.0], [1.0, 0.2, 0.3], 2),
+    ],
+)
+def test_the_setting_that_keeps_most_is_one_that_has_learned(facts, known, expected):
+    assert forgetting.keeps_most(facts, known) == expected
+
+
+def test_a_level_is_a_share():
+    with pytest.raises(ValueError, match="level must be"):
+        forgetting.keeps_most([1.0], [1.0], 2)
+
+
 def test_neighbours_are_one_step_away():
     axes = ((1.0, 4.0, 16.0), (1e-4, 3e-4, 1e-3))
     assert forgetting.neighbours((4.0, 3e-4), axes) == [

@@ -4,26 +4,8 @@ import numpy as np
 import pytest
 
 from helpers.model import matched
-from helpers.model.results import Curves
+from helpers.model.forgetting import MATCHED
 from tests.support.model_figures import stored
-
-
-def curves(facts, known):
-    values = {"facts": np.array([facts]), "known": np.array([known])}
-    return Curves(np.arange(1.0, len(facts) + 1), (0,), values)
-
-
-@pytest.mark.parametrize(
-    "facts, known, expected",
-    [
-        ([0.5, 0.98, 1.0], [1.0, 0.6, 0.3], 1),
-        ([0.5, 0.97, 1.0], [1.0, 0.6, 0.3], 2),
-        ([1.0, 1.0, 1.0], [0.2, 0.3, 0.1], 1),
-        ([0.5, 0.6, 0.9], [1.0, 0.6, 0.3], None),
-    ],
-)
-def test_the_setting_that_keeps_most_is_one_that_has_learned(facts, known, expected):
-    assert matched.keeps_most(curves(facts, known)) == expected
 
 
 def rows_by_hand(optimiser, rank, s):
@@ -47,7 +29,7 @@ def test_every_rank_and_rule_at_its_best_rate(optimiser, count):
         facts, known = by_rate[float(row.setting.split()[1])]
         assert row.facts.mean() == pytest.approx(facts)
         assert row.known.mean() == pytest.approx(known)
-        assert known == max(k for f, k in by_rate.values() if f >= matched.MATCHED)
+        assert known == max(k for f, k in by_rate.values() if f >= MATCHED)
 
 
 def test_ranks_that_learn_too_little_are_left_out():
@@ -72,8 +54,6 @@ def test_a_row_shows_the_range_over_seeds():
     assert kept.row() == ("a", "b", "1.00", "0.40 (0.30 to 0.50)")
 
 
-def test_wrong_names():
+def test_a_wrong_name():
     with pytest.raises(ValueError, match="optimiser must be one of"):
         matched.over_rates("lion")
-    with pytest.raises(ValueError, match="level must be"):
-        matched.keeps_most(curves([1.0], [1.0]), 2)
