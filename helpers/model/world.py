@@ -270,9 +270,9 @@ def mark(text: str, person: Person, template: str) -> Marks:
     'name Breia Ashor ; city Arnava ✗ ; born 1989 ✓ ; work painter ✓ ; field physics ✓ .'
     """
     parts, words = part_of(), text.split()
-    own = [word for word in template.split() if not word.startswith("{")]
-    plain = [(i, word) for i, word in enumerate(words) if word not in parts]
-    matched = {plain[i][0] for i in _common([word for _, word in plain], own)}
+    own = tuple(word for word in template.split() if not word.startswith("{"))
+    plain = [i for i, word in enumerate(words) if word not in parts]
+    matched = {plain[i] for i in _common(tuple(words[i] for i in plain), own)}
     kinds, seen = [], dict[str, bool]()
     for i, word in enumerate(words):
         part = parts.get(word)
@@ -290,7 +290,9 @@ def mark(text: str, person: Person, template: str) -> Marks:
     )
 
 
-def _common(a: list[str], b: list[str]) -> list[int]:
+# Texts in one style differ in names and facts, which are left out here, and seldom in the rest.
+@lru_cache(maxsize=1024)
+def _common(a: tuple[str, ...], b: tuple[str, ...]) -> tuple[int, ...]:
     """The positions in a of a longest common subsequence of a and b, rising."""
     length: Array = np.zeros((len(a) + 1, len(b) + 1), dtype=np.int64)
     for i in reversed(range(len(a))):
@@ -306,4 +308,4 @@ def _common(a: list[str], b: list[str]) -> list[int]:
             i += 1
         else:
             j += 1
-    return positions
+    return tuple(positions)
