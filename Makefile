@@ -60,7 +60,7 @@ lint: ready-test
 	$(BIN)/python -c "from importlinter.cli import lint_imports_command as run; run()" --no-cache
 
 test-unit: ready-test
-	$(BIN)/python -m pytest -q -n 2 --dist=loadfile tests --ignore=tests/browser --ignore=tests/site
+	$(BIN)/python -m pytest -q -n 2 --dist=worksteal tests --ignore=tests/browser --ignore=tests/site
 
 test-notebooks: ready-test
 	$(BIN)/python $(NBVAL) $(NOTEBOOKS)

@@ -1,9 +1,6 @@
 """Files that must agree with one another: requirements, versions, address."""
 
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -57,22 +54,6 @@ def test_a_bad_address_changes_nothing(bad, capsys):
     assert address.main([bad]) == 2
     assert "owner/name" in capsys.readouterr().err
     assert text_of("pyproject.toml") == before
-
-
-def test_a_new_address_reaches_every_place(tmp_path):
-    for name in ("tools", "notebooks", "helpers"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
-    for name in ("pyproject.toml", "README.md", "CITATION.cff"):
-        shutil.copy(ROOT / name, tmp_path / name)
-    command = [sys.executable, "-m", "tools.address", "somebody/rank-lab"]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-    quoting = ["pyproject.toml", "README.md", "CITATION.cff"]
-    quoting += [f"notebooks/{notebooks.in_folder(path)}" for path in notebooks.EVERY]
-    for name in quoting:
-        assert "somebody/rank-lab" in (tmp_path / name).read_text(encoding="utf-8"), name
-    check = [sys.executable, "-m", "tools.address", "--check"]
-    subprocess.run(check, cwd=tmp_path, check=True)
 
 
 def test_the_readme_quotes_what_was_measured():

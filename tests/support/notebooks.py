@@ -1,5 +1,6 @@
 """Reading the stored notebooks: cells, outputs, prose, links and folded answers."""
 
+import ast
 import re
 from pathlib import Path
 from urllib.parse import unquote
@@ -171,3 +172,32 @@ def solution(notebook, cell):
     (content,) = (content for summary, content in folded(notebook, cell) if summary == "Solution")
     (block,) = PYTHON_BLOCK.findall(content)
     return block
+
+
+def needed(sources, asked):
+    """Which cells, in order, must run for those that are asked for: where their names come from.
+
+    The first cell is one of them: what it does is not seen in its names.
+    """
+    wanted, found = set(), []
+    for name, source in reversed(sources.items()):
+        used, made = _names(source)
+        if name in asked or made & wanted or name == next(iter(sources)):
+            found.append(name)
+            wanted |= used
+    return found[::-1]
+
+
+def _names(source):
+    """The names that a cell uses, and those that it makes or changes."""
+    used, made = set(), set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Name):
+            (made if isinstance(node.ctx, ast.Store) else used).add(node.id)
+        elif isinstance(node, ast.alias):
+            made.add((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            made.add(node.name)
+        elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store):
+            made |= {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    return used, made

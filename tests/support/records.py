@@ -18,7 +18,7 @@ from matplotlib.text import Text
 
 from helpers import figures
 from helpers.figures.look import COLOURS, GREY, RANK_COLOURS
-from tests.support.explorers import FACTORIES, made
+from tests.support.explorers import FACTORIES, SHOWN, made
 from tests.support.figures import EXPECTED
 
 FOLDER = Path(__file__).parents[1] / "figures" / "records"
@@ -29,9 +29,7 @@ _NAMED = {
 }  # fmt: skip
 _NAMED = {colour.lower(): name for colour, name in _NAMED.items()}
 #: Figures that no explorer shows are recorded at the settings of their own checks.
-STILL = sorted(
-    set(figures.__all__) - {"Picture"} - {type(made(name).picture).__name__ for name in FACTORIES}
-)
+STILL = sorted(set(figures.__all__) - {"Picture", *SHOWN})
 NAMES = [*FACTORIES, *STILL]
 
 

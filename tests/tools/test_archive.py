@@ -10,11 +10,10 @@ import pytest
 from tools import project
 
 ROOT = project.ROOT
-#: Tests that read files of the whole project; what they need, an archive could lack.
-READING = (
-    "tests/test_repository.py", "tests/test_rules.py", "tests/tools/test_pyodide.py",
-    "tests/lora", "tests/test_tables.py",
-)  # fmt: skip
+#: Tests that read files of the whole project; what they need, an archive could lack. What takes
+#: seconds and reads no more than these is left to the project itself.
+READING = "(test_repository or test_rules or test_pyodide or test_published or test_tables)"
+SLOW = "not the_examples_of_a_module and not arrows"
 
 
 @pytest.fixture(scope="module")
@@ -71,17 +70,9 @@ def test_without_git_the_files_are_those_that_gitignore_does_not_name(unpacked, 
     assert len(project.files(copy)) == len(project.files())
 
 
-def test_all_unit_tests_are_found_in_it(unpacked):
+def test_its_tests_are_found_and_those_that_read_the_project_pass(unpacked):
     """Each test file is imported, and with it whatever it reads at its top."""
-    collect = ["-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests"]
-    done = python(unpacked, *collect, "--ignore=tests/browser", "--ignore=tests/site")
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_tests_that_read_the_project_pass_in_it(unpacked):
-    # The examples of modules are run elsewhere, and give the same wherever they lie.
-    elsewhere = ["-k", "not the_examples_of_a_module"]
-    done = python(
-        unpacked, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0", *READING, *elsewhere
-    )
+    chosen = ["tests", "--ignore=tests/browser", "--ignore=tests/site", "-n", "0"]
+    chosen += ["-k", f"{READING} and {SLOW}"]
+    done = python(unpacked, "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -48,8 +48,9 @@ def github(tmp_path_factory):
         shutil.copytree(ROOT / name, series / name, ignore=IGNORED)
     for name in ("pyproject.toml", "README.md", "CITATION.cff"):
         shutil.copy(ROOT / name, series / name)
-    written = [sys.executable, "-m", "tools.address", ADDRESS]
-    subprocess.run(written, cwd=series, check=True, capture_output=True)
+    for argument in (ADDRESS, "--check"):
+        written = [sys.executable, "-m", "tools.address", argument]
+        subprocess.run(written, cwd=series, check=True, capture_output=True)
     git(series, "init", "--quiet", "--initial-branch=main")
     for message, version in (("the release", None), ("newer", "99.0.0")):
         if version:
@@ -114,6 +115,13 @@ def offline(environment, github):
     """Without the folder that stands for it, github.com is not to be reached."""
     nowhere = {"GIT_CONFIG_KEY_0": f"url.{(github / 'nowhere').as_uri()}/.insteadOf"}
     return {**environment, **nowhere}
+
+
+def test_the_address_reaches_every_place(github):
+    quoting = ["pyproject.toml", "README.md", "CITATION.cff"]
+    quoting += [f"notebooks/{notebooks.in_folder(path)}" for path in notebooks.EVERY]
+    for name in quoting:
+        assert ADDRESS in git(github / f"{ADDRESS}.git", "show", f"{TAG}:{name}"), name
 
 
 def test_it_fetches_the_tag_and_not_what_came_later(cell, content, environment, github):
