@@ -4,6 +4,7 @@
     nox -s colab         Google Colab's, and a front end that speaks its ipywidgets
     nox -s threads       two threads for each BLAS
     nox -s kernel -- Haswell    another kernel of OpenBLAS, by OpenBLAS's own name
+    nox -s nbgrader      a real nbgrader releases, collects and grades a notebook
 
 Each set of versions has its own environment, which is kept and made beforehand with
 `nox --install-only`. What needs a Python that is not here is skipped, and says so.
@@ -91,6 +92,16 @@ def colab(session: nox.Session) -> None:
 def ipywidgets7(session: nox.Session) -> None:
     """A JupyterLab that speaks ipywidgets 7: tests/browser shows Colab's kernel in it."""
     session.install("-r", "tests/versions/ipywidgets7.txt", silent=True)
+
+
+@nox.session(python=first_python("3.12", "3.11", "3.10"))
+def nbgrader(session: nox.Session) -> None:
+    """Whoever teaches with nbgrader: release, collect, autograde."""
+    session.install(
+        "-r", "requirements.txt", "nbgrader>=0.9", "pytest>=8.0", "hypothesis>=6.100", silent=True
+    )
+    session.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/teach",
+                "-k", "nbgrader")  # fmt: skip
 
 
 @nox.session(python=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,14 +119,15 @@ def nbgrader(notebook: Any) -> Any:
     return made
 
 
-def write(paths: list[Path], folder: Path) -> list[Path]:
-    """Each edition of each notebook into a folder of its own, beside the notebooks' files."""
+def write(paths: Sequence[Path], folder: Path, only: str = "") -> list[Path]:
+    """Each edition of each notebook, or `only` one, into a folder of its own; the files."""
     made = []
     for path in paths:
         notebook = nbformat.read(path, 4)
         for edition, function in zip(EDITIONS, (learner, solved, nbgrader)):
-            place = folder / edition / path.relative_to(ROOT / "notebooks")
-            place.parent.mkdir(parents=True, exist_ok=True)
-            nbformat.write(function(notebook), place)
-            made.append(place)
+            if only in ("", edition):
+                place = folder / edition / path.relative_to(ROOT / "notebooks")
+                place.parent.mkdir(parents=True, exist_ok=True)
+                nbformat.write(function(notebook), place)
+                made.append(place)
     return made
