@@ -106,7 +106,7 @@ def bake(adapter: Adapter, out: str | Path, pad: bool = True) -> Adapter:
             jobs.append(_changed(adapter, name, s, widening))
     one = ranks[0] if len(pairs) == len(modules) and len(set(ranks)) == 1 else None
     config = config_with(adapter, ranks, ranks, lambda old, _: unscaled(old, one), 1.0)
-    says = all(each.alpha == rank for one, rank in zip(modules, ranks) for each in one.stated)
+    says = all(each.scale == 1 for module in modules for each in module.stated)
     names = {name for job in jobs for name in job.kinds} == set(adapter.tensors.entries)
     kept = {key: value for key, value in config.items() if value or key in adapter.config}
     if says and names and not wider and set(scales.values()) <= {1.0} and kept == adapter.config:

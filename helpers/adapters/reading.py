@@ -118,9 +118,9 @@ def read_single(path: Path) -> Adapter:
     left = [name for name in names.left if name not in alphas and name not in names.odd]
     ignored = {name: label(name) for name in left}
     findings = [*left_out(ignored, names.odd), *disagreements(modules)]
-    wrapped = tuple(each.name for each in names.pairs if "_orig_mod." in each.name)
+    wrapped = tuple(each.name for each in names.pairs if "_orig_mod" in each.name)
     if wrapped:
-        text = f"{len(wrapped)} names hold '_orig_mod.', which no loader knows: take it out."
+        text = f"{len(wrapped)} names hold '_orig_mod', which no loader knows: copies leave it out."
         findings.append(Finding("dead", text, wrapped))
     if len(styles) > 1:
         text = f"Names of {len(styles)} styles ({', '.join(sorted(styles))}): a loader may take "

@@ -185,7 +185,7 @@ def label(name: str) -> str:
 
 def in_model(name: str) -> str:
     """A module's name in the base model, without what training put in front of it."""
-    return WRAPPED.sub("", name.rpartition(PREFIX)[2])
+    return WRAPPED.sub("", name.rpartition(PREFIX)[2]).replace("__orig_mod", "")
 
 
 def mended(name: str, source: str) -> str:

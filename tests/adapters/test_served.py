@@ -331,3 +331,121 @@ def test_a_folder_of_mlx_becomes_one_of_scale_1(tmp_path):
         expected = 20.0 * a.astype(float) @ b
         missed = np.linalg.norm(found - expected) / np.linalg.norm(expected)
         assert missed == pytest.approx(error, abs=1e-6)
+
+
+@pytest.mark.parametrize("front", ["lora_unet__orig_mod_", "_orig_mod.", "module."])
+def test_names_of_files_are_mended(tmp_path, front):
+    tensors = {}
+    for name in ("blocks_0_q", "blocks_1_q"):
+        for end, shape in (("down", (4, K)), ("up", (D, 4))):
+            tensors[f"{front}{name}.lora_{end}.weight"] = (draw(1, *shape), "F32")
+        tensors[f"{front}{name}.alpha"] = (np.array(2.0), "F32")
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(file_bytes(tensors))
+    adapters.bake(adapters.read(path), tmp_path / "b.safetensors")
+    adapters.truncate(adapters.read(path), tmp_path / "c.safetensors", rank=2)
+    end = "lora_unet_" if front.startswith("lora") else ""
+    for out in ("b", "c"):
+        again = adapters.read(tmp_path / f"{out}.safetensors")
+        assert {each.name for each in again.modules} == {f"{end}blocks_{i}_q" for i in (0, 1)}
+        assert not any(each.kind == "dead" for each in again.findings)
+
+
+def lycoris(path):
+    """LoHa, LoKr, a Tucker product, a whole difference and a pair, each with an alpha."""
+    arrays = {
+        "h.hada_w1_a": draw(5, 4, 2), "h.hada_w1_b": draw(6, 2, 3), "h.hada_w2_a": draw(7, 4, 2),
+        "h.hada_w2_b": draw(8, 2, 3), "h.alpha": np.array(1.0),
+        "k.lokr_w1": draw(1, 2, 2), "k.lokr_w2_a": draw(2, 3, 2), "k.lokr_w2_b": draw(3, 2, 2),
+        "k.alpha": np.array(3.0), "w.lokr_w1": draw(1, 2, 2), "w.lokr_w2": draw(2, 3, 3),
+        "w.alpha": np.array(99.0), "d.diff": draw(4, 3, 4), "d.diff_b": draw(5, 3),
+        "t.lora_down.weight": draw(6, 2, 3, 1, 1), "t.lora_mid.weight": draw(7, 2, 2, 2, 2),
+        "t.lora_up.weight": draw(8, 4, 2, 1, 1), "t.alpha": np.array(1.0),
+        "p.lora_down.weight": draw(6, 3, 5), "p.lora_up.weight": draw(8, 4, 3),
+        "p.alpha": np.array(6.0), "n.w_norm": draw(1, 3), "o.oft_diag": draw(1, 2, 3, 3),
+    }  # fmt: skip
+    path.write_bytes(file_bytes({name: (each, "F32") for name, each in arrays.items()}))
+    return path
+
+
+def test_what_is_no_pair_is_baked_and_left_by_truncation(tmp_path):
+    before = adapters.read(lycoris(tmp_path / "a.safetensors"))
+    baked = adapters.bake(before, tmp_path / "b.safetensors")
+    cuts = adapters.truncate(before, tmp_path / "c.safetensors", rank=1)
+    cut = adapters.read(tmp_path / "c.safetensors")
+    assert {each.name for each in cuts if each.rank < each.before} == {"p"}
+    for after in (baked, cut):
+        assert after.ignored == before.ignored
+        modules = {module.name: module for module in after.modules}
+        for module in before.modules:
+            if after is baked or module.name != "p":
+                expected = before.delta(module)
+                found = after.delta(modules[module.name])
+                np.testing.assert_allclose(found, expected, atol=2e-6 * np.abs(expected).max())
+    assert {module.scale for module in baked.modules} == {1.0}
+    unchanged = [name for name in before.tensors.entries if name[0] != "p"]
+    for name in unchanged:
+        assert cut.tensors.raw(name) == before.tensors.raw(name)
+
+
+def test_experts_are_widened_with_the_rest(tmp_path):
+    """PEFT's target_parameters: A by experts, and B's columns by rank."""
+    experts, r, stem = 3, 2, "base_model.model.m.0."
+    made = {
+        f"{stem}mlp.experts.lora_A.weight": (draw(1, experts * r, 4), "F32"),
+        f"{stem}mlp.experts.lora_B.weight": (draw(2, 5, r * experts), "F32"),
+        f"{stem}q.lora_A.weight": (draw(3, 3, 5), "F32"),
+        f"{stem}q.lora_B.weight": (draw(4, 6, 3), "F32"),
+    }
+    folder = tmp_path / "a"
+    folder.mkdir()
+    (folder / "adapter_model.safetensors").write_bytes(file_bytes(made))
+    config = {"peft_type": "LORA", "r": r, "lora_alpha": 6, "use_rslora": True,
+              "rank_pattern": {"q": 3}, "target_parameters": ["mlp.experts.down_proj"]}  # fmt: skip
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    before = adapters.read(folder)
+    assert len(before.modules) == 4
+    for pad in (True, False):
+        after = adapters.bake(before, tmp_path / f"b{pad}", pad)
+        assert {(m.rank, m.scale) for m in after.modules} == ({(3, 1)} if pad else {(2, 1), (3, 1)})
+        for one, other in zip(before.modules, after.modules):
+            expected = before.delta(one)
+            np.testing.assert_allclose(after.delta(other), expected, rtol=0, atol=1e-5)
+
+
+def test_what_a_config_scales_and_nobody_reads_is_not_baked(tmp_path):
+    """A grouped convolution: its alpha over r would be another after the copy."""
+    stem = "base_model.model.conv.lora_"
+    extra = {f"{stem}A.weight": (draw(1, 4, 2, 3, 3), "F32"),
+             f"{stem}B.weight": (draw(2, 8, 2, 1, 1), "F32")}  # fmt: skip
+    folder = peft_folder(tmp_path / "a", extra=extra, use_rslora=True)
+    adapter = adapters.read(folder)
+    assert any("as they are" in each for each in adapters.remarks(adapter))
+    with pytest.raises(adapters.FileError, match=r"conv\.lora_A\.weight is not read"):
+        adapters.bake(adapter, tmp_path / "b")
+    cuts = adapters.truncate(adapter, tmp_path / "c", rank=2)
+    config = json.loads((tmp_path / "c" / "adapter_config.json").read_text())
+    # The convolution keeps the r and alpha that it had, and everything else names its own.
+    assert (config["r"], config["lora_alpha"], config["use_rslora"]) == (3, 12, True)
+    for cut in cuts:
+        assert peft_like(config, cut.name, cut.rank) == pytest.approx(
+            peft_like(adapter.config, cut.name, cut.before)
+        )
+    copied = adapters.read(tmp_path / "c")
+    for name in extra:
+        assert copied.tensors.raw(name) == adapter.tensors.raw(name)
+
+
+def test_copies_have_the_permissions_of_any_file(tmp_path):
+    folder = folder_of(tmp_path / "a", (2, 2, 2), (4, 4, 4, 4), True)
+    (folder / "README.md").write_text("card")
+    (folder / "README.md").chmod(0o600)
+    path = kohya(tmp_path / "k.safetensors", (2, 2, 2), (4, 4, 4), HEADER)
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    (plain / "file").write_text("x")
+    adapters.bake(adapters.read(folder), tmp_path / "b")
+    adapters.truncate(adapters.read(path), tmp_path / "c.safetensors", rank=1)
+    assert (tmp_path / "b").stat().st_mode == plain.stat().st_mode
+    for file in (*(tmp_path / "b").iterdir(), tmp_path / "c.safetensors"):
+        assert file.stat().st_mode == (plain / "file").stat().st_mode
