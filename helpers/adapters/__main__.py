@@ -1,9 +1,11 @@
-"""Inspect, check, bake or truncate a LoRA adapter.
+"""Inspect, check, bake, truncate, extract or merge LoRA adapters.
 
 inspect   which rank its modules use, who applies it as trained, what to do next
 check     whether one loader applies it as trained: exit status 0 if so, 1 if not
 bake      a copy that every loader scales rightly
 truncate  a copy of lower rank, its error stated
+extract   the difference of two checkpoints as an adapter
+merge     the weighted sum of adapters, exact or at a lower rank
 
 PATH is a folder of PEFT's or MLX's, or one .safetensors or .gguf file in kohya's,
 Diffusers', LyCORIS' or llama.cpp's names. Nothing is ever
@@ -24,13 +26,11 @@ from typing import Any, NoReturn
 from .. import terminal
 from ..tensorfile import FileError, new, shown
 from ..terminal import styled, wrapped
-from . import checking, loading, report, scale_audit, summary
+from . import checking, copying, loading, report, scale_audit, summary
 from .checkpoints import difference
-from .copies import bake, truncate
-from .formats import remarks
 from .modules import Adapter
 from .reading import read
-from .singular_values import spectra, total_error
+from .singular_values import spectra
 
 #: How the command is called: it has a name of its own where the package is installed.
 PROGRAM = "python -m helpers.adapters" if __package__ == "helpers.adapters" else "rank-lab"
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         made.set_defaults(run=run, prog=made.prog)
         return made
 
-    for add in (_add_inspect, _add_check, _add_bake, _add_truncate):
+    for add in (_add_inspect, _add_check, *copying.COMMANDS):
         add(command)
     return parser
 
@@ -186,61 +186,6 @@ def _check(given: argparse.Namespace) -> int:
             colour = terminal.YELLOW if one.kind == "depends" else terminal.RED
             print(f"{styled(one.kind, colour)}: {one.text}")
     return int(not all(each.fits for each in found))
-
-
-def _add_bake(command: Any) -> None:
-    made = command(
-        "bake", _bake, "Copy an adapter so that every loader applies its scale.",
-        "my-adapter my-adapter-baked; my-file.safetensors baked.safetensors",
-    )  # fmt: skip
-    made.add_argument("out", type=Path, metavar="OUT", help="what to make; must not exist")
-
-
-def _bake(given: argparse.Namespace) -> int:
-    before = read(given.path)
-    audits = [scale_audit.audit(each) for each in (before, bake(before, given.out))]
-    if given.json:
-        kinds = ("before", "after")
-        _print_json({key: [asdict(each) for each in one] for key, one in zip(kinds, audits)})
-        return 0
-    for title, each in zip(("Before", f"After, in {given.out}"), audits):
-        print(f"{title}:\n{scale_audit.table(each)}\n")
-    said = "B was multiplied by each scale, and every alpha is its rank: no loader scales it again."
-    for text in (said, *remarks(before)):
-        print(wrapped(text))
-    return 0
-
-
-def _add_truncate(command: Any) -> None:
-    made = command(
-        "truncate", _truncate, "Copy an adapter at a lower rank.",
-        "my-adapter smaller --rank 8; my-adapter smaller --energy 0.99; "
-        "my-file.safetensors smaller.safetensors --error 0.1",
-    )  # fmt: skip
-    made.add_argument("out", type=Path, metavar="OUT", help="what to make; must not exist")
-    target = made.add_mutually_exclusive_group(required=True)
-    target.add_argument("--rank", type=int, help="at most this rank in every module")
-    target.add_argument("--energy", type=float, help="keep this share of each module's energy")
-    target.add_argument("--error", type=float, help="at most this relative error in each module")
-
-
-def _truncate(given: argparse.Namespace) -> int:
-    adapter = read(given.path)
-    with terminal.Bar(sys.stderr, "modules") as progress:
-        cuts = truncate(adapter, given.out, given.rank, given.energy, given.error, progress)
-    total = total_error(cuts)
-    if given.json:
-        _print_json({"modules": [asdict(cut) for cut in cuts], "total_error": total})
-        return 0
-    print(summary.cut_table(cuts, terminal.width()))
-    said = (
-        f"Over all modules the relative error is {total:.3g}: the best that these ranks allow, "
-        "by weights and before rounding. What it does to behaviour has to be measured."
-    )
-    print(f"\n{wrapped(said)}")
-    if adapter.source == "peft" and len({(cut.rank, cut.alpha) for cut in cuts}) > 1:
-        print(wrapped("Modules differ in rank or alpha: a loader must heed the patterns."))
-    return 0
 
 
 def _print_json(value: Any) -> None:
