@@ -69,7 +69,7 @@ def answer(spectra: Sequence[Spectrum], adapter: Adapter | None = None) -> Answe
     >>> from helpers.model import shipped
     >>> people = shipped.adapter("people")
     >>> found = answer(spectra(people), people)
-    >>> found.strength[:37]
+    >>> found.strength[:38]
     'Applied as trained by PEFT 0.21.2, vLL'
     """
     found = tuple(checks(adapter)) if adapter is not None else ()
