@@ -259,7 +259,7 @@ def make(name: str, asked: bool = False) -> None:
         if folder.exists() or folder.is_symlink():
             why = why_not(folder, asked)
             if not why and not mark_of(folder):
-                why = problem(folder, kind) if any(folder.iterdir()) else "it is empty"
+                why = problem(folder, kind)
                 why = f"an earlier set-up did not end: {why}" if why else ""
             if why:
                 print(f"{folder.name} is made anew: {why}.", flush=True)

@@ -3,6 +3,7 @@
 Environments here are real but empty; what is installed is one package of two files.
 """
 
+import errno
 import json
 import os
 import subprocess
@@ -97,11 +98,101 @@ def test_an_interrupted_installation_is_made_anew(root, capsys, monkeypatch):
     assert anew(capsys) == ""
 
 
-@pytest.mark.parametrize("text", ["mo", ""])
-def test_a_file_that_was_cut_short_is_noticed(made, capsys, text):
+@pytest.mark.parametrize("text", ["mo", "", "moved"])
+def test_a_file_of_another_size_is_noticed(made, capsys, text):
     (made / ".venv-play" / environments.MARK).unlink()
     (packages(made / ".venv-play") / "played" / "scripts.js").write_text(text)
     assert "pip has a damaged played/scripts.js" in anew(capsys)
+
+
+@pytest.mark.parametrize("file, text, why", [
+    ("METADATA", "Name: other\nVersion: 1\n", "pip is missing"),
+    ("METADATA", "", "a package is half installed"),
+    ("RECORD", "", "pip is half installed"),
+])  # fmt: skip
+def test_a_package_that_is_not_there_is_noticed(made, capsys, file, text, why):
+    (made / ".venv-play" / environments.MARK).unlink()
+    (packages(made / ".venv-play") / "pip-1.dist-info" / file).write_text(text)
+    assert f"is made anew: an earlier set-up did not end: {why}" in anew(capsys)
+
+
+def test_what_notebooks_need_is_imported_and_looked_for(made):
+    folder, kind = made / ".venv-play", environments.Kind(".venv", ())
+    assert environments.problem(folder, KIND) == ""
+    assert environments.problem(folder, kind).startswith("numpy cannot be imported (")
+    modules = "numpy matplotlib/__init__ matplotlib/pyplot PIL/__init__ PIL/Image nbval ipywidgets"
+    for name in f"{modules} jupyterlab".split():
+        file = packages(folder) / f"{name}.py"
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+    share = folder / "share" / "jupyter"
+    for name, module in {
+        "labextensions/@jupyter-widgets/jupyterlab-manager/package.json": "ipywidgets",
+        "lab/static/index.html": "jupyterlab",
+        "lab/themes/@jupyterlab/theme-light-extension/index.css": "jupyterlab",
+    }.items():
+        assert environments.problem(folder, kind) == f"{module} lacks {name}"
+        (share / name).parent.mkdir(parents=True)
+        (share / name).touch()
+    assert environments.problem(folder, kind) == ""
+
+
+def test_an_empty_folder_is_made_anew(root, capsys):
+    (root / ".venv-play").mkdir()
+    assert "is made anew: its Python does not run any more" in anew(capsys)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", ""])
+def test_a_mark_that_cannot_be_read_is_none(made, capsys, text):
+    mark = made / ".venv-play" / environments.MARK
+    mark.write_text(text)
+    assert "anew" not in anew(capsys)
+    assert json.loads(mark.read_text())["installed"]
+
+
+def test_while_packages_are_installed_there_is_no_mark(made, capsys, monkeypatch):
+    """So whoever stops there finds the packages checked the next time."""
+    (made / "requirements.txt").write_text("played\nmore\n")
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(environments, "install", stop)
+        with pytest.raises(KeyboardInterrupt):
+            environments.make("play")
+    assert not (made / ".venv-play" / environments.MARK).exists()
+
+
+def test_kinds_that_share_a_folder(made, capsys):
+    """One does not forget the other, until the folder is made anew."""
+    environments.make("lab")
+    capsys.readouterr()
+    assert anew(capsys) == ""
+    for python in (made / ".venv-play" / "bin").glob("python*"):
+        python.unlink()
+    assert "anew" in anew(capsys)
+    environments.make("lab")
+    assert capsys.readouterr().out.startswith("Installing")
+
+
+def test_whoever_has_the_tests_packages_can_open_the_series(root, capsys, monkeypatch):
+    more = environments.Kind(KIND.folder, (*KIND.packages, "more"))
+    monkeypatch.setitem(environments.KINDS, "test", more)
+    environments.make("test")
+    capsys.readouterr()
+    environments.make("lab")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_changed_group_is_installed(root):
+    kind, file = environments.Kind("x", ("--group", "a")), root / "pyproject.toml"
+    file.write_text('[dependency-groups]\na = ["b"]\n[tool]\nline = 1\n')
+    before = environments.wanted(kind)
+    file.write_text('[dependency-groups]\na = ["b"]\n[tool]\nline = 2\n')
+    assert environments.wanted(kind) == before
+    file.write_text('[dependency-groups]\na = ["c"]\n[tool]\nline = 1\n')
+    assert environments.wanted(kind) != before
 
 
 def test_a_whole_environment_without_a_mark_is_kept(made, capsys):
@@ -199,6 +290,77 @@ def test_pip_is_the_fall_back_where_uv_fails(monkeypatch, tmp_path):
     assert [line.split()[-1] for line in said] == [
         "uv", "requirements.txt", "setuptools", "requirements.txt",
     ]  # fmt: skip
+
+
+def played(monkeypatch, answer):
+    """Commands are not run: `answer` says what their words give. Returns those words."""
+    said = []
+
+    def run(*command, **_):
+        said.append(" ".join(map(str, command)))
+        return subprocess.CompletedProcess(command, *answer(said[-1]))
+
+    monkeypatch.setattr(environments, "run", run)
+    return said
+
+
+def test_without_a_network_pip_is_not_tried_after_uv(monkeypatch, tmp_path):
+    said = played(monkeypatch, lambda _: (1, "", "NewConnectionError"))
+    with pytest.raises(environments.CannotBeMade, match="is there a network"):
+        environments.install(tmp_path, environments.KINDS["lab"])
+    assert len(said) == 1
+
+
+def test_what_pip_cannot_install_is_said(monkeypatch, tmp_path):
+    said = played(monkeypatch, lambda _: (1, "", "ERROR: numpy needs Python 4"))
+    with pytest.raises(environments.CannotBeMade, match="numpy needs Python 4"):
+        environments.install(tmp_path, environments.KINDS["experiments"])
+    assert not any("uv" in line.split() for line in said)
+
+
+def test_an_environment_that_cannot_be_created(monkeypatch, tmp_path):
+    played(monkeypatch, lambda words: (int("--clear" in words), "", "No space left on device"))
+    with pytest.raises(environments.CannotBeMade, match="The disk is full"):
+        environments.create(tmp_path / "new")
+
+
+def test_wheels_are_laid_in_place_of_older_ones(monkeypatch, root):
+    kind = KIND._replace(wheels=("one", "two"))
+    monkeypatch.setitem(environments.KINDS, "play", kind)
+    monkeypatch.setattr(environments, "problem", lambda *_: "")
+    old = root / ".venv-play" / "wheels" / "old.whl"
+    lay = environments.lay_wheels
+    laid = []
+    monkeypatch.setattr(environments, "lay_wheels", lambda *which: laid.append(which))
+    environments.make("play")
+    assert laid == [(root / ".venv-play", kind)]
+    old.parent.mkdir()
+    old.touch()
+    said = played(monkeypatch, lambda _: (0, "", ""))
+    lay(*laid[0])
+    assert not old.exists()
+    assert said[0].endswith(f"--dest {old.parent} one two")
+    played(monkeypatch, lambda _: (1, "", "ProxyError"))
+    with pytest.raises(environments.CannotBeMade, match="is there a network"):
+        lay(*laid[0])
+
+
+@pytest.mark.parametrize("error, code, line", [
+    (environments.CannotBeMade("no room"), 1, "no room"),
+    (OSError(errno.ENOSPC, "no room"), 1, environments.FULL),
+    (OSError(errno.EACCES, "not yours"), 1, "[Errno 13] not yours"),
+    (KeyboardInterrupt(), 130, "Stopped; the next `make` goes on from here."),
+    (None, 0, ""),
+])  # fmt: skip
+def test_what_make_is_told(monkeypatch, capsys, error, code, line):
+    def make(name, asked):
+        assert (name, asked) == ("lab", True)
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(environments, "make", make)
+    assert environments.main(["lab", "--asked"]) == code
+    assert capsys.readouterr().err.strip() == line
 
 
 def test_every_kind_that_make_asks_for_is_known():
