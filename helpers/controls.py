@@ -21,7 +21,7 @@ SCALES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
 TARGETS = (0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
 UPDATES = ("facts", "style")
 #: A quarter of a decade apart.
-LEARNING_RATES = tuple(float(f"{10 ** (power / 4):.2g}") for power in range(-16, 1))
+LEARNING_RATES = tuple(float(f"{10 ** (power / 4):.2g}") for power in range(-20, 1))
 #: What was run on the map of new and known facts.
 MAPPED_RANKS = (1, 4, 16, 64)
 MAPPED_SCALES = (0.25, 1.0, 2.0, 4.0, 16.0, 64.0)
@@ -113,9 +113,14 @@ def target_slider(value: float) -> Any:
     return _steps("target", TARGETS, value)
 
 
-def learning_rate_slider(value: float) -> Any:
-    """Learning rate, in quarter decades."""
-    return _steps("learning rate", LEARNING_RATES, value)
+def learning_rate_slider(value: float, limits: tuple[float, float] = (1e-4, 1)) -> Any:
+    """Learning rate, in quarter decades.
+
+    >>> len(learning_rate_slider(1e-3, (1e-4, 1e-2)).options)
+    9
+    """
+    low, high = limits
+    return _steps("learning rate", tuple(x for x in LEARNING_RATES if low <= x <= high), value)
 
 
 def optimiser_buttons(value: str) -> Any:
@@ -208,7 +213,7 @@ TRAINING: dict[str, Callable[..., Any]] = {
 }
 
 #: One kind of control for one setting, in the order in which they are shown. A slider over
-#: whole numbers also takes the lowest and the highest.
+#: whole numbers or rates also takes the lowest and the highest.
 CONTROLS: dict[str, Callable[..., Any]] = {
     "rank": rank_slider,
     "alpha": alpha_slider,
@@ -220,6 +225,7 @@ CONTROLS: dict[str, Callable[..., Any]] = {
     "learning_rate": learning_rate_slider,
     "target": target_slider,
     "person": person_slider,
+    "rule": rule_buttons,
     "optimiser": optimiser_buttons,
     "update": update_buttons,
     "task": task_buttons,

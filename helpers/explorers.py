@@ -180,3 +180,14 @@ def adapter_behaviour() -> Explorer:
     {'rank': 16, 'scale': 1.0, 'person': 2, 'adapter': 'people'}
     """
     return Explorer(figures.AdapterBehaviour(), rank=16, scale=1.0, person=2, adapter="people")
+
+
+def what_to_set() -> Explorer:
+    """Rank, rule, alpha and learning rate on the map of new and known facts.
+
+    >>> what_to_set().settings
+    {'rank': 64, 'alpha': 16, 'learning_rate': 0.00032, 'rule': 'alpha/sqrt(r)'}
+    """
+    return Explorer(
+        figures.WhatToSet(), rank=64, alpha=16, rule="alpha/sqrt(r)", learning_rate=0.00032
+    )

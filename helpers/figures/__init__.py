@@ -18,6 +18,7 @@ from .spectrum import EnergyTriangle, RankMeasures, SpectrumEnergyError
 from .training import OneRate, TrainingRun
 from .truncation import ErrorOverRank, ErrorPlane
 from .updates import Components, TwoUpdates
+from .what_to_set import WhatToSet
 
 __all__ = [
     "AdapterBehaviour",
@@ -49,4 +50,5 @@ __all__ = [
     "TrainingRun",
     "TruncatedOrTrained",
     "TwoUpdates",
+    "WhatToSet",
 ]

@@ -90,7 +90,7 @@ class Picture(ABC, Generic[Numbers]):
         """Set the moving artists to `numbers`; return the picture in words."""
 
     @property
-    def limits(self) -> dict[str, tuple[int, int]]:
+    def limits(self) -> dict[str, tuple[Any, Any]]:
         """Lowest and highest value of a setting, where it has not the range of other pictures.
 
         Such as {"rank": (1, 16)} for an adapter of rank 16.

@@ -194,6 +194,7 @@ def pretrained_over_rank(picture, learning_rate):
     return said
 
 
+<<<<<<< HEAD
 def mapped(worlds, **setting):
     """Runs of the map and of the sweeps, read from their records: {world: run}."""
     same = {"optimiser", "task", "placement", "replayed", "steps", "batch", "quantised"}
@@ -247,6 +248,36 @@ def kept_by_way(picture):
             assert way.known[0] == run["known"]
             said.append(f"as trained {way.known.mean():.2f}")
     return [part for part in said if not part.endswith(("cut", "old"))]
+=======
+def what_to_set(picture, rank, alpha, rule, learning_rate):
+    """From the two files, by hand: the nearest setting in doublings, and its rates."""
+    rows = {}
+    for run in stored("small_lora")["runs"]:
+        if (run["task"], run["alpha"], run["optimiser"]) == ("100", 16, "adamw"):
+            s = 16 / (run["rank"] ** 0.5 if run["use_rslora"] else run["rank"])
+            rows[run["seed"], run["rank"], s, run["learning_rate"]] = run
+    for run in [*stored("small_map")["examine"], *stored("small_map")["adapt"]]:
+        odd = {"optimiser": "adamw", "task": "100", "steps": 400, "batch": 32,
+               "placement": "all", "replayed": 0.0, "quantised": False}  # fmt: skip
+        if run["rank"] and all(run.get(key, value) == value for key, value in odd.items()):
+            rows[run["seed"], run["rank"], run["scale"], run["learning_rate"]] = run
+    scale = alpha / (rank**0.5 if rule == RSLORA else rank)
+    asked = np.log2([rank, scale, learning_rate])
+    keys = sorted({key[1:] for key in rows})
+    nearest = min(keys, key=lambda key: np.abs(np.log2(key) - asked).sum())
+    near = np.abs(np.log2(nearest) - asked).max() <= 1
+    if not near:
+        assert len(picture.here.get_xdata()) == len(picture.new.get_xdata()) == 0
+        return ["Nothing was measured", f"rank {nearest[0]}, scale {nearest[1]:g}"]
+    found = [run for key, run in sorted(rows.items()) if key[1:] == nearest]
+    facts, known = (np.mean([run[name] for run in found]) for name in ("facts", "known"))
+    np.testing.assert_allclose(picture.here.get_data(), [[facts], [known]])
+    rates = [key[2] for key in keys if key[:2] == nearest[:2]]
+    assert list(picture.new.get_xdata()) == list(picture.known.get_xdata()) == rates
+    assert known == pytest.approx(picture.known.get_ydata()[rates.index(nearest[2])])
+    return [f"rate {nearest[2]:g}, {len(found)} worlds", f"{facts:.2f} of the new facts",
+            f"{known:.2f} of the known facts"]  # fmt: skip
+>>>>>>> 0e3907f (The nearest measured setting for any rank, rule, alpha and rate; worked cases as tables)
 
 
 #: As in figure_support: the check of each figure, and settings to check it at.
@@ -273,4 +304,12 @@ MODELS = {
     "RankForPeople": (rank_for_people, [{}]),
     "RatesInModel": (rates_in_model, [{"recalled": "facts"}, {"recalled": "known"}]),
     "TruncatedOrTrained": (truncated_or_trained, [{}]),
+    "WhatToSet": (
+        what_to_set,
+        [
+            {"rank": 64, "alpha": 16, "rule": RSLORA, "learning_rate": 3.2e-4},
+            {"rank": 5, "alpha": 16, "rule": STANDARD, "learning_rate": 3.2e-3},
+            {"rank": 64, "alpha": 16, "rule": RSLORA, "learning_rate": 1e-5},
+        ],
+    ),
 }

@@ -1,0 +1,209 @@
+"""The worked cases of notebook 11: for each what was measured, and a table of it.
+
+All are of the small model and 100 new people; means and ranges are over all worlds that have
+run a setting, three or six.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..lora import scaling
+from ..tables import Table
+from ..validation import Array
+from . import adaptations, settings
+from .comparisons import share
+from .forgetting import CHOOSE, Points, choose
+from .rates import best_rates
+
+RANKS = (1, 4, 16, 64)
+NEW, KNOWN = "new facts", "known facts"
+RULES = ("alpha/r, alpha = 16", "alpha/sqrt(r), alpha = 16", "alpha/r, alpha = 4r")
+
+
+def _at(points: Points, setting: tuple[object, ...]) -> tuple[Array, Array]:
+    one = points.where(lambda *each: each == setting)
+    missing = np.full(len(points.worlds), np.nan)
+    return (one.facts[:, 0], one.known[:, 0]) if one.settings else (missing, missing)
+
+
+def one_change() -> tuple[str, Table]:
+    """Which one change keeps more known facts, all new ones learned, and all at once.
+
+    From rank 16, alpha 16, alpha/r, rate 0.001.
+
+    Examples
+    --------
+    >>> one_change()[0]
+    'rank 64'
+    """
+    start = ("the start", 16, 1.0, 1e-3)
+    single = [("rank 64", 64, 0.25, 1e-3), ("rsLoRA on", 16, 4.0, 1e-3),
+              ("a third of the rate", 16, 1.0, 3e-4)]  # fmt: skip
+    all_at_once = [("all three", 64, 2.0, 3e-4), ("and alpha 128, a tenth of that", 64, 16.0, 3e-5)]
+    rows, known = [], {}
+    for name, rank, s, rate in (start, *single, *all_at_once):
+        one = settings.exactly(rank, s, rate)
+        rows.append((name, rank, f"{s:g}", f"{rate:g}", share(one.facts), share(one.known)))
+        known[name] = one.known.mean() if one.learned else 0.0
+    best = max((start, *single), key=lambda each: known[each[0]])[0]
+    return best, Table(("change", "rank", "scale s", "rate", NEW, KNOWN), rows)
+
+
+def doubled() -> tuple[str, Table]:
+    """The rule whose best rate moves least from rank 1 to 64, and the best rates.
+
+    Best is the rate that keeps most known facts, all new ones learned; the median of
+    three worlds.
+
+    Examples
+    --------
+    >>> doubled()[0]
+    'alpha/r, alpha = 16'
+    """
+    rows, moved = [], {}
+    for rule in RULES:
+        found = best_rates(adaptations.plain_lora(), rule, RANKS, CHOOSE, "known")
+        rates = [float(np.nanmedian(found[rank])) for rank in RANKS]
+        moved[rule] = max(rates) / min(rates)
+        rows.append((rule, *(f"{rate:g}" for rate in rates), f"{moved[rule]:.0f} times"))
+    columns = ("rule", *(f"r = {rank}" for rank in RANKS), "apart")
+    return min(moved, key=lambda name: moved[name]), Table(columns, rows)
+
+
+def on_or_off(rank: int = 64, alpha: float = 16) -> tuple[str, Table]:
+    """Whether rsLoRA keeps more known facts than alpha/r, each at one rate and at its best.
+
+    Examples
+    --------
+    >>> on_or_off()[0]
+    'on'
+    """
+    rows, known = [], {}
+    for name, rule in (("off", scaling.STANDARD), ("on", scaling.RSLORA)):
+        s = float(scaling.scale(alpha, rank, rule))
+        best = settings.keeps_most(rank, s)
+        known[name] = best.known.mean()
+        for rate in (3e-4, *({best.learning_rate} - {3e-4})):
+            one = settings.exactly(rank, s, rate)
+            rows.append((name, f"{s:g}", f"{rate:g}", share(one.facts), share(one.known)))
+    columns = ("rsLoRA", "scale s", "rate", NEW, KNOWN)
+    return max(known, key=lambda name: known[name]), Table(columns, rows)
+
+
+def spike(rate: float = 0.01) -> tuple[float, Table]:
+    """New facts at a large rate as the scale is kept while the rank rises, and by alpha/r.
+
+    The number is the share at rank 16 with the scale that rank 4 bears at this rate.
+
+    Examples
+    --------
+    >>> spike()[0]
+    0.0
+    """
+    rows = []
+    for rank, s in ((4, 4.0), (16, 4.0), (16, 1.0), (64, 2.0), (64, 0.25)):
+        one = settings.exactly(rank, s, rate)
+        rows.append((f"r = {rank}, s = {s:g}", f"{s * rank:g}", share(one.facts),
+                     share(one.known)))  # fmt: skip
+    kept = settings.exactly(16, 4.0, rate)
+    columns = (f"rate {rate:g}", "first step, s r", NEW, KNOWN)
+    return round(float(kept.facts.mean()), 2), Table(columns, rows)
+
+
+def dialled(dial: float = 0.8) -> tuple[float, Table]:
+    """Known facts of a rank 64 adapter turned down, in per cent, and other ways to forget less.
+
+    Examples
+    --------
+    >>> round(dialled()[0])
+    96
+    """
+    after = adaptations.examined(64, "both")
+    (scale, rate) = after.settings[0][:2]
+    rows: list[tuple[str, ...]] = []
+    known = {}
+    ways = [("as trained", None, 1.0), *((f"dial {d:g}", None, d) for d in (0.9, 0.8, 0.7))]
+    for name, cut, turned in (*ways, ("cut to 16", 16, 1.0)):
+        facts, known[name] = _at(after, (scale, rate, cut, turned))
+        rows.append((name, share(facts), share(known[name])))
+    mixed = _at(adaptations.mixed(64), (scale, rate, 0.1))
+    rows.append(("10 % old data mixed in", *map(share, mixed)))
+    columns = (f"rank 64, s = {scale:g}, rate {rate:g}", NEW, KNOWN)
+    return float(100 * known[f"dial {dial:g}"].mean()), Table(columns, rows)
+
+
+def weak_server(ranks: tuple[int, ...] = (8, 16, 64)) -> tuple[float, Table]:
+    """What an alpha/r server applies of an rsLoRA adapter of the last rank, in per cent.
+
+    Examples
+    --------
+    >>> weak_server()[0]
+    12.5
+    """
+    rows = []
+    for rank in ranks:
+        ratio = float(scaling.loader_ratio(rank, scaling.RSLORA, scaling.STANDARD))
+        alpha = float(scaling.equivalent_alpha(16, rank, scaling.RSLORA, rank, scaling.STANDARD))
+        rows.append((rank, f"{100 * ratio:.1f} %", f"{alpha:.1f}"))
+    columns = ("rank", "of the strength", "alpha to write, rsLoRA off")
+    return 100 * ratio, Table(columns, rows)
+
+
+def merged() -> tuple[float, Table]:
+    """Facts of both groups that two summed adapters of rank 16 still have, in per cent.
+
+    Examples
+    --------
+    >>> round(merged()[0])
+    27
+    """
+    found = adaptations.merged("people")
+    rows = [
+        ("each alone", share(found["first", 1.0]["facts"]), share(found["first", 1.0]["known"]))
+    ]
+    both = {}
+    for way, dial in (("sum", 1.0), ("sum", 0.7), ("sum", 0.5), ("ties", 1.0)):
+        each = found[way, dial]
+        both[way, dial] = (each["facts"] + each["other"]) / 2
+        rows.append((f"{way}, dial {dial:g}", share(both[way, dial]), share(each["known"])))
+    columns = ("two adapters", "new facts of 200 people", KNOWN)
+    return float(100 * both["sum", 1.0].mean()), Table(columns, rows)
+
+
+def four_bits() -> tuple[float, Table]:
+    """Known facts of a rank 64 adapter beside a base of four bits, in per cent.
+
+    Examples
+    --------
+    >>> round(four_bits()[0])
+    76
+    """
+    points, rows, known = adaptations.four_bits(64, trained_on=False), [], {}
+    for setting in points.settings:
+        facts, known[setting[2]] = _at(points, setting)
+        rows.append((setting[2], share(facts), share(known[setting[2]])))
+    return float(100 * known["beside"].mean()), Table(("rank 64, NF4", NEW, KNOWN), rows)
+
+
+def tenfold() -> tuple[float, Table]:
+    """LoRA's best rate over that of full fine-tuning, and both.
+
+    Best keeps most known facts, all new ones learned, worlds 0 to 2; rank 64, alpha 16,
+    alpha/r.
+
+    Examples
+    --------
+    >>> tenfold()[0]
+    10.0
+    """
+    full = adaptations.full(CHOOSE).where(lambda optimiser, rate: optimiser == "adamw")
+    chosen = choose(full)
+    lora = settings.keeps_most(64, 0.25)
+    if chosen is None:
+        raise ValueError("full fine-tuning must have learned all facts at some rate")
+    facts, known = _at(full, chosen)
+    rows = [("all weights", f"{chosen[1]:g}", share(facts), share(known)),
+            ("LoRA, rank 64, s = 0.25", f"{lora.learning_rate:g}", share(lora.facts),
+             share(lora.known))]  # fmt: skip
+    return lora.learning_rate / chosen[1], Table(("AdamW", "best rate", NEW, KNOWN), rows)

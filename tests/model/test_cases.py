@@ -1,0 +1,46 @@
+"""The worked cases: each number is one that its own table shows, or follows from it."""
+
+import pytest
+
+from helpers.model import adaptations, cases
+
+
+@pytest.mark.parametrize(
+    "case, row, column",
+    [(cases.spike, 1, 2), (cases.dialled, 2, 2), (cases.merged, 1, 1), (cases.four_bits, -1, 2)],
+)
+def test_the_number_stands_in_the_table(case, row, column):
+    number, table = case()
+    rows = [each for each in table.rows if each[0] == "beside"] or [table.rows[row]]
+    shown = float(rows[0][column].split()[0])
+    assert shown == pytest.approx(number if number < 1 else number / 100, abs=0.0051)
+
+
+def test_best_rates_are_those_of_the_rows():
+    """By hand, for one rule and rank: of the rates that learned all, what keeps most."""
+    _, table = cases.doubled()
+    best = []
+    for world in (0, 1, 2):
+        runs = [row for row in adaptations.plain_lora()
+                if (row["rank"], row["scale"], row["seed"]) == (64, 2.0, world)
+                and row["facts"] >= 0.975]  # fmt: skip
+        best.append(max(runs, key=lambda run: run["known"])["learning_rate"])
+    assert table.rows[1][4] == f"{sorted(best)[1]:g}"
+
+
+def test_the_best_single_change_learns_all_and_keeps_most():
+    named, table = cases.one_change()
+    shares = {row[0]: [float(cell.split()[0]) for cell in row[4:]] for row in table.rows[:4]}
+    learned = {name: known for name, (facts, known) in shares.items() if facts >= 0.98}
+    assert named == max(learned, key=learned.get)
+    assert "a third of the rate" not in learned
+
+
+def test_a_server_that_ignores_the_root():
+    number, table = cases.weak_server((4, 16))
+    assert number == 25
+    assert table.rows == [(4, "50.0 %", "32.0"), (16, "25.0 %", "64.0")]
+
+
+def test_ten_times():
+    assert cases.tenfold()[0] == pytest.approx(10)
