@@ -40,7 +40,7 @@ def one_change() -> tuple[str, Table]:
     start = ("the start", 16, 1.0, 1e-3)
     single = [("rank 64", 64, 0.25, 1e-3), ("rsLoRA on", 16, 4.0, 1e-3),
               ("a third of the rate", 16, 1.0, 3e-4)]  # fmt: skip
-    all_at_once = [("all three", 64, 2.0, 3e-4), ("and alpha 128, a tenth of that", 64, 16.0, 3e-5)]
+    all_at_once = [("all three", 64, 2.0, 3e-4), ("and alpha 128, rate a tenth", 64, 16.0, 3e-5)]
     rows, known = [], {}
     for name, rank, s, rate in (start, *single, *all_at_once):
         one = settings.exactly(rank, s, rate)

@@ -194,7 +194,6 @@ def pretrained_over_rank(picture, learning_rate):
     return said
 
 
-<<<<<<< HEAD
 def mapped(worlds, **setting):
     """Runs of the map and of the sweeps, read from their records: {world: run}."""
     same = {"optimiser", "task", "placement", "replayed", "steps", "batch", "quantised"}
@@ -248,7 +247,8 @@ def kept_by_way(picture):
             assert way.known[0] == run["known"]
             said.append(f"as trained {way.known.mean():.2f}")
     return [part for part in said if not part.endswith(("cut", "old"))]
-=======
+
+
 def what_to_set(picture, rank, alpha, rule, learning_rate):
     """From the two files, by hand: the nearest setting in doublings, and its rates."""
     rows = {}
@@ -277,7 +277,6 @@ def what_to_set(picture, rank, alpha, rule, learning_rate):
     assert known == pytest.approx(picture.known.get_ydata()[rates.index(nearest[2])])
     return [f"rate {nearest[2]:g}, {len(found)} worlds", f"{facts:.2f} of the new facts",
             f"{known:.2f} of the known facts"]  # fmt: skip
->>>>>>> 0e3907f (The nearest measured setting for any rank, rule, alpha and rate; worked cases as tables)
 
 
 #: As in figure_support: the check of each figure, and settings to check it at.
