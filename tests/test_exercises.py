@@ -92,6 +92,9 @@ RIGHT = {
     "10-1": lowest_of_crowd(),
     "10-2": lambda B, A: effective(B, A) / B.shape[1],
     "10-3": weakened(),
+    "11-1": 2,
+    "11-2": (0.8, 0.987),
+    "11-3": (1e-3, 0.504),
 }
 
 FUNCTIONS = [key for key, answer in RIGHT.items() if callable(answer)]
@@ -188,6 +191,15 @@ SLIPS = [
     ("10-2", 0.5, "the function itself"),
     ("10-3", weakened()[::-1], "wrong order"),
     ("10-3", (1.0, weakened()[1]), "the first number is off"),
+    ("11-1", 16, "right under alpha/r"),
+    ("11-1", 8, "makes s r 64"),
+    ("11-1", 0.25, "that is the scale"),
+    ("11-2", (0.85, 0.998), "fewer known facts are left"),
+    ("11-2", (0.75, 0.94), "a higher dial will do"),
+    ("11-2", (0.987, 0.8), "fewer known facts are left"),
+    ("11-3", (3e-4, 0.68), "it has 0.89 of the new facts"),
+    ("11-3", (3e-3, 0.34), "a smaller rate has the new facts as well"),
+    ("11-3", (1e-3, 0.68), "the second number is off"),
 ]
 
 
@@ -209,6 +221,11 @@ def test_the_right_answer_is_correct(key):
     result = exercises.check(key, RIGHT[key])
     assert result.correct
     assert repr(result) == "Correct."
+
+
+def test_what_is_printed_is_accepted():
+    for key, printed in (("10-3", (0.75, 0.66)), ("11-2", (0.8, 0.99)), ("11-3", (0.001, 0.51))):
+        assert exercises.check(key, printed).correct, key
 
 
 @pytest.mark.parametrize("key", RIGHT)

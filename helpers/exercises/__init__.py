@@ -1,8 +1,9 @@
 """Self-checks: they say "correct", or what is off, and never give the answer away.
 
 Each check is a function from an answer to what is wrong with it, "" for nothing; they
-stand by subject in ``lora_checks`` (notebooks 01 to 05), ``training_checks`` (06) and
-``model_checks`` (08 to 10), and are put together from those in ``answers``.
+stand by subject in ``lora_checks`` (notebooks 01 to 05), ``training_checks`` (06),
+``model_checks`` (08 to 10) and ``setting_checks`` (11), and are put together from those in
+``answers``.
 
 >>> check("04-2", (0.5, 2**-0.5))
 Correct.
@@ -15,12 +16,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from . import lora_checks, model_checks, training_checks
+from . import lora_checks, model_checks, setting_checks, training_checks
 
 #: What an exercise cell holds before the learner has answered.
 UNANSWERED = ...
 
-_CHECKS = {**lora_checks.CHECKS, **training_checks.CHECKS, **model_checks.CHECKS}
+_CHECKS = {
+    **lora_checks.CHECKS,
+    **training_checks.CHECKS,
+    **model_checks.CHECKS,
+    **setting_checks.CHECKS,
+}
 
 
 @dataclass(frozen=True)

@@ -91,15 +91,15 @@ def on_or_off(rank: int = 64, alpha: float = 16) -> tuple[str, Table]:
     return max(known, key=lambda name: known[name]), Table(columns, rows)
 
 
-def spike(rate: float = 0.01) -> tuple[float, Table]:
-    """New facts at a large rate as the scale is kept while the rank rises, and by alpha/r.
+def spike(rate: float = 0.01) -> tuple[str, Table]:
+    """What is learned at a large rate if the scale stays and the rank rises, and by alpha/r.
 
-    The number is the share at rank 16 with the scale that rank 4 bears at this rate.
+    The word is for rank 16 with the scale that rank 4 bears at this rate.
 
     Examples
     --------
     >>> spike()[0]
-    0.0
+    'none'
     """
     rows = []
     for rank, s in ((4, 4.0), (16, 4.0), (16, 1.0), (64, 2.0), (64, 0.25)):
@@ -107,8 +107,8 @@ def spike(rate: float = 0.01) -> tuple[float, Table]:
         rows.append((f"r = {rank}, s = {s:g}", f"{s * rank:g}", share(one.facts),
                      share(one.known)))  # fmt: skip
     kept = settings.exactly(16, 4.0, rate)
-    columns = (f"rate {rate:g}", "first step, s r", NEW, KNOWN)
-    return round(float(kept.facts.mean()), 2), Table(columns, rows)
+    said = "all" if kept.learned else "none" if kept.facts.max() < 0.05 else "some"
+    return said, Table((f"rate {rate:g}", "s times r", NEW, KNOWN), rows)
 
 
 def dialled(dial: float = 0.8) -> tuple[float, Table]:

@@ -7,7 +7,7 @@ from helpers.model import adaptations, cases
 
 @pytest.mark.parametrize(
     "case, row, column",
-    [(cases.spike, 1, 2), (cases.dialled, 2, 2), (cases.merged, 1, 1), (cases.four_bits, -1, 2)],
+    [(cases.dialled, 2, 2), (cases.merged, 1, 1), (cases.four_bits, -1, 2)],
 )
 def test_the_number_stands_in_the_table(case, row, column):
     number, table = case()
@@ -40,6 +40,13 @@ def test_a_server_that_ignores_the_root():
     number, table = cases.weak_server((4, 16))
     assert number == 25
     assert table.rows == [(4, "50.0 %", "32.0"), (16, "25.0 %", "64.0")]
+
+
+def test_the_spike():
+    said, table = cases.spike()
+    assert said == "none"
+    assert [row[2][:4] for row in table.rows] == ["1.00", "0.00", "1.00", "0.00", "1.00"]
+    assert [row[1] for row in table.rows] == ["16", "64", "16", "128", "16"]
 
 
 def test_ten_times():
