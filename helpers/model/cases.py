@@ -177,7 +177,7 @@ def four_bits() -> tuple[float, Table]:
     Examples
     --------
     >>> round(four_bits()[0])
-    76
+    75
     """
     points, rows, known = adaptations.four_bits(64, trained_on=False), [], {}
     for setting in points.settings:
