@@ -10,8 +10,7 @@ from .. import adapters
 from ..lora import spectrum
 from ..model import comparisons, recall, results, shipped, transformer, world
 from ..model.comparisons import TRAINED
-from ..model.forgetting import CHOOSE, known_at
-from ..model.matched import MATCHED
+from ..model.forgetting import CHOOSE, MATCHED, known_at
 from ..model.tasks import FULL_RANK
 from ..model.update import lora_size
 from .answers import Check, function, not_a_rank, number, pair

@@ -9,8 +9,7 @@ import numpy as np
 from ..lora.scaling import RSLORA, STANDARD, alpha_for_scale
 from ..model import comparisons
 from ..model.comparisons import TRAINED, Way
-from ..model.forgetting import CHOOSE, REPORT, Points, front
-from ..model.matched import MATCHED
+from ..model.forgetting import CHOOSE, MATCHED, REPORT, Points, front
 from ..validation import Array
 from .look import GREY, RANK_COLOURS, RANK_MARKERS, listed
 from .picture import Picture

@@ -15,8 +15,7 @@ from .. import validation
 from ..tables import Table
 from ..validation import Array
 from . import adaptations, results
-from .forgetting import CHOOSE, REPORT, Points, choose, kept
-from .matched import MATCHED
+from .forgetting import CHOOSE, MATCHED, REPORT, Points, choose, kept
 from .verdicts import PREDICTIONS, turned_down
 
 #: The ranks of the map, None for all weights: from what keeps most to what keeps least.

@@ -14,7 +14,7 @@ import numpy as np
 from .. import validation
 from ..validation import Array
 from . import adaptations
-from .matched import MATCHED
+from .forgetting import MATCHED
 
 #: A setting is near where rank, scale and learning rate are each within this factor.
 NEAR = 2.0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.model import comparisons, verdicts
-from helpers.model.matched import MATCHED
+from helpers.model.forgetting import MATCHED
 from helpers.model.shipped import measured
 
 
