@@ -3,8 +3,8 @@
     python -m tools.claims           what is missing or no longer true
     python -m tools.claims write     notebooks/appendix/claims.md, from the folder claims
 
-`notebooks/appendix/claims/03.toml` has what notebook 03's recap says, and README.toml what the
-README does. They are written by hand, one block for each sentence:
+`notebooks/appendix/claims/03.toml` has what notebook 03's recap says, README.toml what the
+README does, and cheatsheet.toml the rows of the cheat sheet that are marked as shown. They are written by hand, one block for each sentence:
 
     [[claim]]
     words = "The sentence as it stands, without links and emphasis."
@@ -36,6 +36,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "notebooks" / "appendix" / "claims"
 TABLE = SOURCE.with_suffix(".md")
 README = "README"
+CHEATSHEET = "cheatsheet"
 #: The parts of the README that say what was found.
 FOUND = ("What came out",)
 #: What a check may use, by its name there.
@@ -126,10 +127,22 @@ def _section(text: str, heading: str) -> str:
     return found.group(1)
 
 
+def rows_shown(text: str) -> list[str]:
+    """The rows of tables whose last cell says *shown*, as "first cell: second cell".
+
+    >>> rows_shown("| Rank | 16. | *shown* [09](09.ipynb) |")
+    ['Rank: 16.']
+    """
+    rows = [row.strip("| ").split(" | ") for row in text.splitlines() if row.startswith("|")]
+    return [plain(f"{row[0]}: {row[1]}") for row in rows if "*shown*" in row[-1]]
+
+
 def said() -> dict[str, list[str]]:
-    """What is claimed: the sentences of README's findings and of each notebook's recap."""
+    """What is claimed: by README's findings, the cheat sheet and each notebook's recap."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     found = {README: sentences("\n\n".join(_section(readme, part) for part in FOUND))}
+    sheet = (ROOT / "notebooks" / f"{CHEATSHEET}.md").read_text(encoding="utf-8")
+    found[CHEATSHEET] = rows_shown(sheet)
     for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         text = "\n\n".join(_source(cell) for cell in cells if cell["cell_type"] == "markdown")
@@ -196,7 +209,8 @@ def render(claims: Sequence[Claim]) -> str:
     lines = [
         "# Every claim, and what stands behind it",
         "",
-        "Each sentence of the README's findings and of the notebooks' recaps, with the cell that "
+        "Each sentence of the README's findings and of the notebooks' recaps, and each row of the "
+        "cheat sheet that is marked as shown, with the cell that "
         "shows it, how often it was measured, how far the measurements lie apart, and what would "
         "falsify it. Written from `claims/` by `python -m tools.claims write`; a test holds "
         "that no sentence is missing here, that each still stands where this table says, and "
@@ -206,7 +220,8 @@ def render(claims: Sequence[Claim]) -> str:
     for claim in claims:
         places.setdefault(claim.where, []).append(claim)
     for where, each in places.items():
-        lines += ["", f"## {where if where == README else f'Notebook {where}, recap'}", ""]
+        headings = {README: README, CHEATSHEET: "The cheat sheet"}
+        lines += ["", f"## {headings.get(where, f'Notebook {where}, recap')}", ""]
         lines += ["| claim | shown by | seeds | spread | falsified by |", "|---|---|---|---|---|"]
         for claim in each:
             found, heading = shown(claim)

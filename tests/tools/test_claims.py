@@ -86,3 +86,21 @@ def test_sentences(text, expected):
 def test_a_recap_that_is_gone_is_named():
     with pytest.raises(ValueError, match="there is no heading 'Recap'"):
         claims._section("# Title\n\ntext", "Recap")
+
+
+def test_rows_of_the_cheat_sheet_count_where_they_say_that_they_are_shown(listed):
+    table = "| a | do | how |\n|---|---|---|\n| x | *y* [z](z). | *shown* [09](09.ipynb) |\n"
+    assert claims.rows_shown(table + "| p | q | *guess* |\n| r | s | *published* |") == ["x: y z."]
+    stated = claims.said()
+    assert len(stated["cheatsheet"]) >= 12
+    stated["cheatsheet"].append("Rank: 1024 is best.")
+    assert claims.problems(listed, stated) == [
+        "cheatsheet says, and no claim lists: Rank: 1024 is best."
+    ]
+
+
+def test_every_row_of_the_cheat_sheet_says_how_it_is_known():
+    sheet = (claims.ROOT / "notebooks" / "cheatsheet.md").read_text(encoding="utf-8")
+    rows = [row for row in sheet.splitlines() if row.startswith("| ")]
+    known = ("*shown*", "*published*", "*guess*", "how we know")
+    assert [row for row in rows if not any(word in row.split(" | ")[-1] for word in known)] == []
