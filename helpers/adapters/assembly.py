@@ -57,7 +57,7 @@ def assemble(
         try:
             A, B = (tensors.entries[key].shape for key in keys)
             experts = stacked(A, B, rank_of(pair.name) if rank_of else 0)
-            rank = A[-1] if turned and len(A) == 2 else A[0]
+            rank = A[-1] if turned and len(A) == 2 else next(iter(A), 0)
             for i, parts in enumerate(experts):
                 named = tuple(replace(part, key=key) for part, key in zip(parts, keys))
                 said = scales(pair.name, A[1] if len(A) == 3 else A[0] // len(experts))

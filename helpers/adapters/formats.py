@@ -94,7 +94,7 @@ def rewritten(
             for part, config in parts.items()
             for key, value in config.items()
         }
-        kept[METADATA] = json.dumps(made, indent=2, sort_keys=True, allow_nan=False)
+        kept[METADATA] = json.dumps(made, indent=2, allow_nan=False)
     return kept
 
 
@@ -184,7 +184,7 @@ def remarks(adapter: Adapter) -> list[str]:
 
 def _beside(adapter: Adapter) -> tuple[list[Path], list[str]]:
     own = {each.name for each in adapter.tensors.files.values()}
-    return beside(adapter.path, {CONFIG, adapter.tensors.path.name, *own})
+    return beside(adapter.path, {CONFIG, f"{WEIGHTS}.index.json", *own})
 
 
 def raw(adapter: Adapter, name: str) -> Job:

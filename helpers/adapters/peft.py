@@ -51,9 +51,9 @@ def read_peft(folder: Path) -> Adapter:
     if not weights.exists() and (folder / f"{WEIGHTS}.index.json").is_file():
         tensors = open_checkpoint(folder / f"{WEIGHTS}.index.json")
     elif not weights.exists():
-        # A pickle in its place gets the error that says how to convert it.
-        pickled = folder / "adapter_model.bin"
-        raise FileError(f"{where} has no {WEIGHTS}") if not pickled.exists() else _of(pickled)
+        if (folder / "adapter_model.bin").exists():
+            open_file(folder / "adapter_model.bin")  # a pickle: the error says how to convert it
+        raise FileError(f"{where} has no {WEIGHTS}")
     else:
         tensors = open_file(weights)
     names = sort_names(tensors.entries)
@@ -187,14 +187,6 @@ def _flag(config: Mapping[str, Any], name: str, where: str) -> bool:
     return value
 
 
-def _of(pickled: Path) -> FileError:
-    try:
-        open_file(pickled)
-    except FileError as error:
-        return error
-    raise AssertionError("a pickle was opened")
-
-
 def reconfigure(
     config: Mapping[str, Any],
     names: Sequence[str],
@@ -221,8 +213,8 @@ def reconfigure(
     for key, own in patterns.items():
         own |= {name: each for name, each in (config.get(key) or {}).items() if others}
     return {
-        **config, "r": r, "lora_alpha": _plain(alpha), "use_rslora": rule == scaling.RSLORA,
-        **patterns,
+        **_started(config), "r": r, "lora_alpha": _plain(alpha),
+        "use_rslora": rule == scaling.RSLORA, **patterns,
     }  # fmt: skip
 
 
@@ -234,13 +226,21 @@ def unscaled(config: Mapping[str, Any], rank: int | None) -> dict[str, Any]:
     called = _READ.get(str(config.get("peft_type", "LORA")), "lora_alpha")
     r = rank or config.get("r") or DEFAULTS["r"]
     ranks = {} if rank else dict(config.get("rank_pattern") or {})
-    made = {**config, "r": r, called: r, "rank_pattern": ranks, "alpha_pattern": dict(ranks)}
+    made = {**_started(config), "r": r, called: r, "rank_pattern": ranks}
+    made["alpha_pattern"] = dict(ranks)
     return made if called == "alpha" else {**made, "use_rslora": False}
 
 
+def _started(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A config whose start takes any rank: PEFT repeats it on loading, and these do not."""
+    if str(config.get("init_lora_weights")).lower() not in ("orthogonal", "mica", "eva"):
+        return config
+    return {**config, "init_lora_weights": True, **{key: None for key in config if "eva_" in key}}
+
+
 def write_config(path: Path, config: Mapping[str, Any]) -> None:
-    """Write a config as PEFT does: sorted, indented, finite numbers only."""
-    text = json.dumps(config, indent=2, sort_keys=True, allow_nan=False)
+    """Write a config as PEFT does: sorted, but for patterns, of which the first match counts."""
+    text = json.dumps({key: config[key] for key in sorted(config)}, indent=2, allow_nan=False)
     with path.open("x", encoding="utf-8") as file:
         file.write(text + "\n")
 

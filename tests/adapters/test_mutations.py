@@ -115,13 +115,13 @@ def test_broken_files_are_read_or_refused(kind, data):
         survives(files, folder, lambda: inspected(folder / opened))
 
 
-@pytest.mark.parametrize("kind", ["peft", "kohya", "diffusers"])
+@pytest.mark.parametrize("kind", ["peft", "kohya", "diffusers", "lycoris", "mlx"])
 @settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_copies_of_broken_files_are_whole_or_not_there(kind, data):
     files, opened = data.draw(broken(kind))
-    target = data.draw(st.sampled_from([*TARGETS, None] if kind == "peft" else TARGETS))
-    out = "out" if kind == "peft" else "out.safetensors"
+    target = data.draw(st.sampled_from([*TARGETS, {"budget": 0.9}, None]))
+    out = "out" if kind in ("peft", "mlx") else "out.safetensors"
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         place(files, folder)

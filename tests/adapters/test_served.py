@@ -48,7 +48,7 @@ def of_folder(folder, loader):
     tensors = numpy_files.load_file(folder / "adapter_model.safetensors")
     updates = {}
     for key, A in tensors.items():
-        if key.endswith(".lora_A.weight"):
+        if key.endswith(".lora_A.weight") and A.ndim == 2:
             stem = key.removesuffix(".lora_A.weight")
             name = stem.removeprefix("base_model.model.")
             assert name != stem, "PEFT would not find this module"
@@ -449,3 +449,22 @@ def test_copies_have_the_permissions_of_any_file(tmp_path):
     assert (tmp_path / "b").stat().st_mode == plain.stat().st_mode
     for file in (*(tmp_path / "b").iterdir(), tmp_path / "c.safetensors"):
         assert file.stat().st_mode == (plain / "file").stat().st_mode
+
+
+@pytest.mark.parametrize("odd", ["(.*)k", ".*k", "[a-z.0-9]*k", "model.*k"])
+def test_patterns_keep_their_order(tmp_path, odd):
+    """The first match counts, and JSON sorted by name would have the copy's own come later."""
+    stem = "base_model.model.conv.lora_"
+    extra = {f"{stem}A.weight": (draw(1, 4, 2, 3, 3), "F32"),
+             f"{stem}B.weight": (draw(2, 8, 2, 1, 1), "F32")}  # fmt: skip
+    modules = [(name, "linear", (3, K), (D, 3)) for name in NAMES]
+    folder = peft_folder(
+        tmp_path / "a", modules=modules, extra=extra, r=3, lora_alpha=12, rank_pattern={odd: 3},
+        alpha_pattern={odd: 5, "layers.0.k": 7},
+    )  # fmt: skip
+    before = of_folder(folder, "PEFT")
+    cuts = adapters.truncate(adapters.read(folder), tmp_path / "b", rank=2)
+    after = of_folder(tmp_path / "b", "PEFT")
+    for cut in cuts:
+        missed = np.linalg.norm(after[cut.name] - before[cut.name])
+        assert missed / np.linalg.norm(before[cut.name]) == pytest.approx(cut.error, abs=1e-5)

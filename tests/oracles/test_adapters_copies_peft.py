@@ -95,6 +95,30 @@ def test_peft_moves_the_weights_alike(tmp_path, settings):
             assert missed / np.linalg.norm(one) == pytest.approx(cut.error, abs=1e-5)
 
 
+@pytest.mark.parametrize("start", ["gaussian", "orthogonal", "mica", "eva"])
+def test_starts_that_peft_repeats_on_loading_take_the_copys_rank(tmp_path, start):
+    """The orthogonal start wants an even rank, MiCA's one below the layer's sides."""
+    settings = {"r": 4, "lora_alpha": 8, "init_lora_weights": start, "use_rslora": True}
+    expected = moved(saved(tmp_path / "a", target_modules=["lin", "out"], **settings))
+    adapter = adapters.read(tmp_path / "a")
+    adapters.bake(adapter, tmp_path / "b")
+    close(moved(tmp_path / "b"), expected)
+    cuts = adapters.truncate(adapter, tmp_path / "c", rank=3)
+    found = moved(tmp_path / "c")
+    for cut in cuts:
+        one = expected[f"{cut.name}.weight"]
+        missed = np.linalg.norm(found[f"{cut.name}.weight"] - one) / np.linalg.norm(one)
+        assert missed == pytest.approx(cut.error, abs=1e-5)
+
+
+def test_a_dora_adapter_is_baked(tmp_path):
+    """Its magnitudes are of W + s B A, which stays as it is."""
+    settings = {"r": 3, "lora_alpha": 5, "use_dora": True, "use_rslora": True}
+    expected = moved(saved(tmp_path / "a", target_modules=["lin", "out"], **settings))
+    adapters.bake(adapters.read(tmp_path / "a"), tmp_path / "b")
+    close(moved(tmp_path / "b"), expected)
+
+
 def test_peft_finds_names_that_were_mended(tmp_path):
     expected = moved(saved(tmp_path / "a", **MIXED))
     file = tmp_path / "a" / "adapter_model.safetensors"
