@@ -80,7 +80,7 @@ def rewritten(
     """
     kept = {key: value for key, value in metadata.items() if not key.startswith("sshs_")}
     for place in PLACES:
-        for key, values in zip(place, ({f"{each:g}" for each in alphas}, set(map(str, ranks)))):
+        for key, values in zip(place, ({f"{each:.9g}" for each in alphas}, set(map(str, ranks)))):
             if key in kept and len(values) > 1 and not key.startswith("ss_"):
                 del kept[key]
             elif key in kept:

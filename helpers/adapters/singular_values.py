@@ -17,7 +17,7 @@ from ..lora.several import Spectrum, Targets
 from ..tensorfile import FileError, shown
 from ..validation import Array
 from . import structures
-from .formats import unread
+from .formats import METADATA, unread
 from .modules import HADAMARD, PAIR, TUCKER, Adapter, Module
 
 #: Called with how many of how many modules are done.
@@ -95,7 +95,7 @@ class Cut:
     before, rank : int
         Rank of the old and the new factors.
     alpha : float
-        The new alpha, under the old rule: the scale stays.
+        The new alpha, under the copy's rule: the scale stays.
     error : float
         Frobenius norm of what was cut over that of the update; 0 for an update of 0.
     norm : float
@@ -177,7 +177,9 @@ def plan(
     found = spectra(some, progress)
     ranks = targets.ranks(found, [sum(each.shape) * each.rank for each in some.modules])
     rows = zip(some.modules, found, ranks)
-    made = {module.name: _cut(module, each, new) for module, each, new in rows}
+    # Only these can say alpha/sqrt(r) again; an alpha beside the factors is over r.
+    ruled = adapter.source == "peft" or METADATA in adapter.config
+    made = {module.name: _cut(module, each, new, ruled) for module, each, new in rows}
     cuts = [
         made.get(each.name) or Cut(each.name, each.rank, each.rank, each.alpha, 0.0, 0.0)
         for each in adapter.modules
@@ -201,8 +203,9 @@ def _folded(adapter: Adapter, cuts: list[Cut]) -> list[Cut]:
     return [replace(cut, alpha=alpha, fold=cut.alpha / alpha) for cut in cuts]
 
 
-def _cut(module: Module, each: Spectrum, rank: int) -> Cut:
-    alpha = scaling.equivalent_alpha(module.alpha, module.rank, module.rule, rank, module.rule)
+def _cut(module: Module, each: Spectrum, rank: int, ruled: bool) -> Cut:
+    rule = module.rule if ruled else scaling.STANDARD
+    alpha = scaling.equivalent_alpha(module.alpha, module.rank, module.rule, rank, rule)
     return Cut(module.name, module.rank, rank, float(alpha), *error_and_norm(each.values, rank))
 
 

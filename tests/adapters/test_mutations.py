@@ -116,7 +116,7 @@ def test_broken_files_are_read_or_refused(kind, data):
 
 
 @pytest.mark.parametrize("kind", ["peft", "kohya", "diffusers", "lycoris", "mlx"])
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_copies_of_broken_files_are_whole_or_not_there(kind, data):
     files, opened = data.draw(broken(kind))

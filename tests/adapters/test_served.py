@@ -104,7 +104,7 @@ def folder_of(folder, ranks, alphas, use_rslora):
     )  # fmt: skip
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(ranks=RANKS, alphas=ALPHAS, use_rslora=st.booleans())
 def test_a_baked_folder_is_right_in_every_loader(ranks, alphas, use_rslora):
     with tempfile.TemporaryDirectory() as temporary:
@@ -120,7 +120,7 @@ def test_a_baked_folder_is_right_in_every_loader(ranks, alphas, use_rslora):
             close(of_folder(work / "b", loader), trained)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     ranks=RANKS, alphas=ALPHAS, use_rslora=st.booleans(),
     target=st.sampled_from([{"rank": 1}, {"energy": 0.8}, {"error": 0}, {"budget": 0.6},
@@ -168,7 +168,7 @@ def kohya(path, ranks, alphas, header):
 HEADER = {"ss_network_dim": "4", "ss_network_alpha": "1.0", "ss_base_model_version": "sdxl"}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(ranks=RANKS, alphas=ALPHAS)
 def test_a_baked_file_is_right_in_every_loader(ranks, alphas):
     with tempfile.TemporaryDirectory() as temporary:
