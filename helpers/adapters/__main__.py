@@ -18,7 +18,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
@@ -36,7 +36,6 @@ from .singular_values import spectra
 PROGRAM = "python -m helpers.adapters" if __package__ == "helpers.adapters" else "rank-lab"
 #: Rows that fit a screen.
 TOP = 40
-_Command = Callable[[argparse.Namespace], int]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -52,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status = int(given.run(given))
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read the output has enough of it, such as head
+    except BrokenPipeError:  # the reader has enough, such as head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (FileError, ValueError) as error:
@@ -69,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, run: _Command, text: str, examples: str) -> argparse.ArgumentParser:
+    def command(name: str, run: Any, text: str, examples: str) -> argparse.ArgumentParser:
         lines = "\n".join(f"  {PROGRAM} {name} {each.strip()}" for each in examples.split(";"))
         made = commands.add_parser(
             name, help=text, description=text, epilog=f"examples:\n{lines}",
@@ -111,7 +110,7 @@ def _inspect(given: argparse.Namespace) -> int:
             found, left_out = spectra(adapter, progress), dict(adapter.ignored)
             notes = [each.text for each in adapter.findings if each.kind != "dead"]
     said = summary.answer(found, adapter)
-    rows = report.rows(found, given.sort, given.smallest_first)
+    rows = report.ordered(said.rows, given.sort, given.smallest_first)
     if given.json:
         values = {each.name: [float(value) for value in each.values] for each in found}
         audits = scale_audit.audit(adapter) if adapter else []
@@ -130,7 +129,7 @@ def _inspect(given: argparse.Namespace) -> int:
         )
         return 0
     lines = [("Rank", said.rank), ("Strength", said.strength)]
-    lines += [("Next", step) for step in said.steps] + [("But", said.caution)]
+    lines += [*(("Next", step) for step in said.steps), ("But", said.caution)]
     for title, text in [*lines, *(("Note", note) for note in notes)]:
         print(wrapped(text, title)) if text else None
     if said.checks:
@@ -147,8 +146,8 @@ def _list(rows: list[report.Row], given: argparse.Namespace) -> None:
     count, table = len(found or rows), summary.table(rows[:most], width)
     if found:
         table = summary.group_table(found[:most], by, width)
-    heading, _, lines = repr(table).partition("\n")
-    print(f"\n{styled(heading, terminal.BOLD)}\n{lines}")
+    heading, _, body = repr(table).partition("\n")
+    print(f"\n{styled(heading, terminal.BOLD)}\n{body}")
     if count > most:
         print(f"{count - most} more rows: --top 0 shows all, --by layer or kind groups them.")
     print(wrapped(summary.LEGEND))

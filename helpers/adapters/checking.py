@@ -213,7 +213,7 @@ def _troubles(
 
 
 def _of_scales(found: Profile, scales: Sequence[Applied]) -> Iterator[Finding]:
-    off = [each for each in scales if not np.isclose(each.ratio, 1, rtol=_NEAR, atol=0)]
+    off = [each for each in scales if abs(each.ratio - 1) > _NEAR]
     if off:
         low, high = (end(each.ratio for each in off) for end in (min, max))
         times = f"{low:.4g}" if np.isclose(low, high) else f"{low:.4g} to {high:.4g}"

@@ -58,7 +58,7 @@ class Stated:
     @property
     def scale(self) -> float:
         """The s that follows."""
-        return float(scaling.scale(self.alpha, self.rank, self.rule))
+        return scaling.scale_of(self.alpha, self.rank, self.rule)
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Module:
     @property
     def scale(self) -> float:
         """The scale s that the adapter was trained with."""
-        return float(scaling.scale(self.alpha, self.rank, self.rule))
+        return scaling.scale_of(self.alpha, self.rank, self.rule)
 
 
 @dataclass(frozen=True)

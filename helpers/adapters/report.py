@@ -62,17 +62,13 @@ class Row:
 SORTS = tuple(field.name for field in fields(Row) if field.name not in ("kind", "d", "k"))
 
 
-def rows(
-    spectra: Sequence[Spectrum], sort: str | None = None, smallest_first: bool = False
-) -> list[Row]:
+def rows(spectra: Sequence[Spectrum], sort: str | None = None) -> list[Row]:
     """A row for each spectrum; in their order, or by one column, largest first.
 
     Parameters
     ----------
     sort : one of `SORTS`, or None
         Names are sorted upwards.
-    smallest_first : bool
-        The other way round.
 
     Examples
     --------
@@ -82,7 +78,12 @@ def rows(
     >>> found[0].rank, 0 < found[-1].share <= found[0].share <= 1
     (16, True)
     """
-    made = [_row(each) for each in spectra]
+    return ordered([_row(each) for each in spectra], sort)
+
+
+def ordered(rows: Sequence[Row], sort: str | None, smallest_first: bool = False) -> list[Row]:
+    """Rows in the order that `rows` describes, or the other way round."""
+    made = list(rows)
     if sort is not None:
         sort = validation.choice("sort", sort, SORTS)
         made.sort(key=lambda row: getattr(row, sort), reverse=sort != "name")
@@ -95,15 +96,12 @@ def _row(each: Spectrum) -> Row:
         return Row(*start, 0.0, 0.0, 0.0, 0, 0, 0.0)
     largest = each.values[0]
     effective = spectrum.effective_rank(each.values / largest)
+    rank90, rank99 = spectrum.ranks_for_energy(each.values, (0.9, 0.99))
     return Row(
         *start,
-        float(largest * np.linalg.norm(each.values / largest)),
-        spectrum.stable_rank(each.values),
-        effective,
-        spectrum.rank_for_energy(each.values, 0.9),
-        spectrum.rank_for_energy(each.values, 0.99),
-        effective / each.rank,
-    )
+        float(largest * np.linalg.norm(each.values / largest)), spectrum.stable_rank(each.values),
+        effective, rank90, rank99, effective / each.rank,
+    )  # fmt: skip
 
 
 CAUTION = (
@@ -186,7 +184,7 @@ def groups(
 ) -> list[Group]:
     """The rows by "kind", which is what follows the last number in a name, or by "layer".
 
-    `sort` and `smallest_first` are as for `rows`, by the median of a column.
+    `sort` and `smallest_first` are as for `ordered`, by the median of a column.
 
     Examples
     --------

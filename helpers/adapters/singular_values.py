@@ -7,12 +7,12 @@ error comes from the singular values, before any factor is rounded to the type o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..lora import factored, scaling, truncation
+from ..lora import products, scaling, truncation
 from ..lora.several import Spectrum, Targets
 from ..tensorfile import FileError, shown
 from ..validation import Array
@@ -40,27 +40,23 @@ def spectra(adapter: Adapter, progress: Progress | None = None) -> list[Spectrum
     (21, (16,))
     """
     found: dict[str, Spectrum] = {}
+    values: Iterable[Array]
     # Modules of one shape share one call of LAPACK.
     for batch in _batches(adapter.modules):
         if not _by_factors(batch[0]):
-            row = structures.values(adapter, batch[0])
-            found[batch[0].name] = _spectrum(batch[0], row, 1.0, shown(adapter.path))
-            continue
-        pairs = [adapter.factors(module) for module in batch]
-        B, A = (np.stack([pair[i] for pair in pairs]).astype(np.float64) for i in (0, 1))
-        del pairs
-        core, unit = factored.core(B, A)
-        values = np.linalg.svd(core, compute_uv=False)
-        for module, row, size in zip(batch, values, unit):
-            found[module.name] = _spectrum(module, row, size, shown(adapter.path))
+            values = [structures.values(adapter, batch[0])]
+        else:
+            values = products.values([adapter.factors(module) for module in batch])
+        for module, row in zip(batch, values):
+            found[module.name] = _spectrum(module, row, shown(adapter.path))
         if progress is not None:
             progress(len(found), len(adapter.modules))
     return [found[module.name] for module in adapter.modules]
 
 
-def _spectrum(module: Module, row: Array, unit: float, where: str) -> Spectrum:
+def _spectrum(module: Module, row: Array, where: str) -> Spectrum:
     with np.errstate(over="ignore", invalid="ignore"):
-        values = row * unit * module.scale
+        values = row * module.scale
         norm = values.sum()
     if not np.isfinite(norm):
         raise FileError(f"{where}: module {module.name}: the update is too large for float64")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..lora import several
+from ..lora import cuts
 from ..lora.several import Spectrum
 from ..tables import Table, short_names
 from ..terminal import WIDTH
@@ -24,8 +24,7 @@ LEGEND = (
 )
 #: Where a table is too wide, these columns go first, in this order.
 _SPARE = ("90 %", "stable", "shape", "eff.", "in use", "mult.", "norm")
-#: What a name may at least have of the width.
-_NAME = 28
+_NAME = 28  # of the width, at least
 #: An error of at most this in a module is one for 99 % of its energy: 0.1^2 = 1 - 0.99.
 ERROR = 0.1
 
@@ -40,12 +39,12 @@ class Answer:
         The rank that is used.
     strength : str
         Which loaders apply it as trained, and which do not; empty for two checkpoints.
-    steps : tuple of str
-        What to do next.
-    caution : str
-        What the numbers do not say.
+    steps, caution : tuple of str, str
+        What to do next, and what the numbers do not say.
     checks : tuple of Check
         What each loader does.
+    rows : tuple of Row
+        One for each module, in their order.
     """
 
     rank: str
@@ -53,6 +52,7 @@ class Answer:
     steps: tuple[str, ...]
     caution: str
     checks: tuple[Check, ...] = ()
+    rows: tuple[Row, ...] = ()
 
 
 def answer(spectra: Sequence[Spectrum], adapter: Adapter | None = None) -> Answer:
@@ -78,9 +78,10 @@ def answer(spectra: Sequence[Spectrum], adapter: Adapter | None = None) -> Answe
     if any(one.kind == "scale" for each in found for one in each.findings):
         steps.append("Before such a loader serves it: `bake`, then `check --loader NAME`.")
     steps.append(_cut(spectra, made, adapter))
-    strength = _strength(found) if adapter else ""
     caution = CAUTION if any(row.norm > 0 for row in made) else ""
-    return Answer(used(made), strength, tuple(each for each in steps if each), caution, found)
+    return Answer(
+        used(made), _strength(found), tuple(filter(None, steps)), caution, found, tuple(made)
+    )
 
 
 def brief(answer: Answer) -> dict[str, Any]:
@@ -90,7 +91,7 @@ def brief(answer: Answer) -> dict[str, Any]:
          "findings": [{"kind": one.kind, "text": one.text} for one in each.findings]}
         for each in answer.checks
     ]  # fmt: skip
-    return {**vars(answer), "checks": checks}
+    return {**vars(answer), "checks": checks, "rows": len(answer.rows)}
 
 
 def _strength(found: Sequence[Check]) -> str:
@@ -119,7 +120,7 @@ def _cut(spectra: Sequence[Spectrum], made: Sequence[Row], adapter: Adapter | No
     """Which modules to cut, to what rank, at what error."""
     if not any(row.norm > 0 for row in made):
         return ""
-    common = several.common_rank(spectra, ERROR)
+    common = cuts.common_rank(spectra, ERROR)
     if adapter is None:
         return f"A LoRA of rank {common} in every module holds it with an error of {ERROR}."
     if DORA in adapter.ignored.values() or any(
@@ -132,7 +133,7 @@ def _cut(spectra: Sequence[Spectrum], made: Sequence[Row], adapter: Adapter | No
     size = float(sides @ ranks) / whole
     if size > 0.9:
         return f"There is little to cut: an error of {ERROR} leaves {size:.0%} of the parameters."
-    error = several.cut_error(spectra, ranks)
+    error = cuts.cut_error(spectra, ranks)
     one = float(sides @ [min(common, row.rank) for row in made]) / whole
     return (
         f"To cut, each module to its own rank: `truncate --error {ERROR}` leaves {size:.0%} of "
@@ -235,13 +236,13 @@ def check_table(checks: Sequence[Check]) -> Table:
     return Table(["loader", "strength", "why not as trained"], rows)
 
 
-def cut_table(cuts: Sequence[Cut], width: int = WIDTH) -> Table:
-    """What a cut did to each module."""
-    names = short_names([cut.name for cut in cuts], width - 40)
+def cut_table(made: Sequence[Cut], width: int = WIDTH) -> Table:
+    """What a cut did."""
+    names = short_names([cut.name for cut in made], width - 40)
     return Table(
         ["module", "r", "new r", "new alpha", "error"],
         [
             [name, cut.before, cut.rank, f"{cut.alpha:.5g}", f"{cut.error:.3g}"]
-            for name, cut in zip(names, cuts)
+            for name, cut in zip(names, made)
         ],
     )

@@ -7,6 +7,8 @@ rank-stabilised LoRA (Kalajdzievski 2023, arXiv:2312.03732).
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -51,6 +53,18 @@ def scale(alpha: ArrayLike, rank: ArrayLike, rule: str = STANDARD) -> Array:
     alpha = validation.positive_array("alpha", alpha)
     rank = validation.rank_array("rank", rank)
     return np.asarray(alpha / rank ** _POWER[rule])
+
+
+@lru_cache(maxsize=4096)
+def scale_of(alpha: float, rank: int, rule: str = STANDARD) -> float:
+    """The scale of one module, remembered: of thousands few differ.
+
+    Examples
+    --------
+    >>> scale_of(16, 64, RSLORA)
+    2.0
+    """
+    return float(scale(alpha, rank, rule))
 
 
 def alpha_for_scale(scale: ArrayLike, rank: ArrayLike, rule: str = STANDARD) -> Array:

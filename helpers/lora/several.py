@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -102,40 +101,6 @@ def error_at(
         )
     s = np.broadcast_to(given, len(spectra)).reshape(-1, *[1] * (kept.ndim - 1))
     return np.asarray(np.sqrt(np.sum(truncation.squared_error(kept, missed, s), axis=0)))
-
-
-def common_rank(spectra: Sequence[Spectrum], error: float) -> int:
-    """The lowest rank for all modules at which the relative error over all is at most `error`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> one = Spectrum("m", "linear", (9, 9), 3, 1.0, np.array([4.0, 3.0, 0.1]))
-    >>> common_rank([one], 0.61), common_rank([one], 0.5)
-    (1, 2)
-    """
-    validation.number("error", error, 0, 1)
-    low, high = 1, max(len(each.values) for each in spectra)
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if error_at(spectra, middle) <= error else (middle + 1, high)
-    return low
-
-
-def cut_error(spectra: Sequence[Spectrum], ranks: Sequence[int]) -> float:
-    """The relative error over all modules, each truncated to its own rank; 0 if all are zero.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> one = Spectrum("m", "linear", (9, 9), 2, 1.0, np.array([4.0, 3.0]))
-    >>> cut_error([one, one], [1, 2])
-    0.4242640687119285
-    """
-    unit = max(float(each.values[0]) for each in spectra) or 1.0
-    squares = [(each.values / unit) ** 2 for each in spectra]
-    lost = sum(float(each[rank:].sum()) for each, rank in zip(squares, ranks, strict=True))
-    return math.sqrt(lost / (sum(float(each.sum()) for each in squares) or 1.0))
 
 
 def _split(spectra: Sequence[Spectrum], rank: ArrayLike) -> tuple[Array, Array]:

@@ -6,6 +6,8 @@ differ between tools (energy or sigma, squared or not): each docstring says whic
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -91,10 +93,21 @@ def rank_for_energy(singular_values: ArrayLike, target: float) -> int:
     >>> rank_for_energy([2.0, 1.0, 1.0], target=0.8)
     2
     """
-    target = validation.number("target", target, 0, 1, above=True)
+    return ranks_for_energy(singular_values, [target])[0]
+
+
+def ranks_for_energy(singular_values: ArrayLike, targets: Sequence[float]) -> list[int]:
+    """`rank_for_energy` for several targets at once.
+
+    Examples
+    --------
+    >>> ranks_for_energy([2.0, 1.0, 1.0], [0.6, 0.8])
+    [1, 2]
+    """
+    wanted = [validation.number("target", target, 0, 1, above=True) for target in targets]
     # A target that is met exactly counts as met, whatever 1 - target rounds to.
     missed = energy_split(singular_values)[1]
-    return int(np.argmax(missed <= 1 - target + 1e-15)) + 1
+    return [int(np.argmax(missed <= 1 - target + 1e-15)) + 1 for target in wanted]
 
 
 def rank_for_error(singular_values: ArrayLike, target: float) -> int:
