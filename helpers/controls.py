@@ -8,6 +8,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from . import stage
 from .figures.adapter_map import FIELDS
 from .lora.scaling import RULES
 from .model import recall, tasks
@@ -15,6 +16,8 @@ from .model.trainable import PLACEMENTS
 
 #: The values that the sliders step through, in every explorer.
 RANK_LIMITS = (1, 64)
+#: Where the axis of ranks is logarithmic, the slider is as well: half an octave a step.
+RANK_STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 ALPHAS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 NOISES = (0.0, 0.001, 0.003, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 SCALES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
@@ -38,8 +41,12 @@ def _whole(description: str, value: int, limits: tuple[int, int]) -> Any:
     low, high = limits
     return widgets.IntSlider(
         value, low, high, description=description, continuous_update=True,
-        style=_STYLE, layout=widgets.Layout(width="360px"),
+        style=_STYLE, layout=_layout(),
     )  # fmt: skip
+
+
+def _layout() -> Any:
+    return widgets.Layout(flex="1 1 260px", width="auto", min_width="0", max_width="360px")
 
 
 def _steps(description: str, options: tuple[Any, ...], value: Any, shown: str = "g") -> Any:
@@ -50,7 +57,7 @@ def _steps(description: str, options: tuple[Any, ...], value: Any, shown: str = 
         description=description,
         continuous_update=True,
         style=_STYLE,
-        layout=widgets.Layout(width="360px"),
+        layout=_layout(),
     )
 
 
@@ -60,17 +67,25 @@ def _buttons(options: dict[str, str], value: str, width: str) -> Any:
         options=[(label, option) for option, label in options.items()],
         value=value,
         style={"button_width": width},
-        layout=widgets.Layout(margin="0 24px"),
+        layout=widgets.Layout(margin="0 8px", min_width="0"),
     )
 
 
-def rank_slider(value: int, limits: tuple[int, int] = RANK_LIMITS) -> Any:
-    """Rank r, every whole number.
+def rank_slider(
+    value: int, limits: tuple[int, int] = RANK_LIMITS, logarithmic: bool = False
+) -> Any:
+    """Rank r: every whole number, or those of `RANK_STEPS`, the ends and the value.
 
     >>> rank_slider(8, (1, 16)).max
     16
+    >>> [rank for _, rank in rank_slider(8, (1, 20), logarithmic=True).options]
+    [1, 2, 3, 4, 6, 8, 12, 16, 20]
     """
-    return _whole("rank r", value, limits)
+    if not logarithmic:
+        return _whole("rank r", value, limits)
+    low, high = limits
+    steps = {rank for rank in RANK_STEPS if low <= rank <= high}
+    return _steps("rank r", tuple(sorted({*steps, *limits, value})), value)
 
 
 def alpha_slider(value: float) -> Any:
@@ -269,16 +284,28 @@ const name = () => {
   }
   for (const button of box.querySelectorAll('.widget-toggle-buttons button'))
     set(button, {'aria-pressed': button.classList.contains('mod-active')});
-  const words = box.querySelector(':scope > .rank-lab-words');
-  set(box.querySelector('img:not(.described)'), {alt: words?.textContent.trim() ?? ''});
+  const own = ':scope > .rank-lab-';
+  const words = box.querySelector(`${own}words, ${own}told > .rank-lab-words`);
+  const said = words?.textContent.trim() ?? '';
+  set(box.querySelector('img:not(.described)'), {alt: said});
+  const stage = box.querySelector(`${own}stage`);
+  set(stage, {role: 'img', 'aria-label': said});
+  if (stage && stage.scrollWidth > stage.clientWidth) set(stage, {tabindex: 0});
   set(words?.querySelector('.widget-html-content'), {role: 'status'});
 };
 new MutationObserver(name).observe(box, {childList: true, subtree: true, characterData: true});
 name();
 """
 
-#: The class of the widget with the sentence, by which the script finds it.
-WORDS_CLASS = "rank-lab-words"
-#: For a `widgets.HTML` in an explorer's box. A style sheet, here an empty one, is loaded when
+#: The class of the widget with the sentence, by which the script finds it, and of a box that
+#: holds it above as much room as it may need.
+WORDS_CLASS, TOLD_CLASS = "rank-lab-words", "rank-lab-told"
+_ROOM = (
+    f".{TOLD_CLASS}.{TOLD_CLASS}{{display:grid;overflow:visible;margin:0}}"
+    f".{TOLD_CLASS}>.widget-html{{grid-area:1/1;height:auto}}"
+    f".{TOLD_CLASS} table{{max-width:84em!important}}"
+    f".{TOLD_CLASS} :is(td,th){{padding-block:0!important;line-height:1.5!important}}"
+)
+#: For a `widgets.HTML` in an explorer's box: the style sheet of what is live. It is loaded when
 #: it comes into the page: that is when its script can look around itself.
-NAMING = f'<style onload="{html.escape(" ".join(_SCRIPT.split()))}"></style>'
+NAMING = f'<style onload="{html.escape(" ".join(_SCRIPT.split()))}">{stage.CSS}{_ROOM}</style>'

@@ -15,11 +15,31 @@ from typing import Any
 import ipywidgets as widgets
 from IPython import get_ipython
 
-from .controls import CONTROLS, NAMING, WORDS_CLASS, allowed
+from .controls import CONTROLS, NAMING, TOLD_CLASS, WORDS_CLASS, allowed
 from .figures.picture import Picture, caption
+from .stage import Stage
 
+#: As much as a description may grow by.
+_SPARE = " 0.123" * 4
 #: What each notebook cell shows, as far as the front end names cells: {cell: (run, explorers)}.
 _SHOWN: dict[str, tuple[Any, list[weakref.ref[Explorer]]]] = {}
+
+
+class _Roomy:
+    """HTML with room for the longest there was, so that nothing below it jumps."""
+
+    def __init__(self, most: str = "none") -> None:
+        self.shown = widgets.HTML()
+        hidden = {"visibility": "hidden", "overflow": "hidden", "max_height": most}
+        self._room = widgets.HTML(layout=widgets.Layout(**hidden))
+        self.widget = widgets.Box([self._room, self.shown])
+        self.widget.add_class(TOLD_CLASS)
+
+    def show(self, value: str, longest: str) -> None:
+        """Show this, and keep room for that once what there is may not do."""
+        if len(value) > len(self._room.value):
+            self._room.value = longest
+        self.shown.value = value
 
 
 class Explorer:
@@ -63,37 +83,34 @@ class Explorer:
             )
         self.picture = picture
         self.start = settings
-        limits = picture.limits
         self.controls = {
-            name: control(settings[name], *([limits[name]] if name in limits else []))
+            name: control(settings[name], **_bounds(picture, name))
             for name, control in CONTROLS.items()
             if name in settings
         }
         self.error = ""
         self._paused = False
         self._last = dict(settings)
-        width = round(picture.size[0] * picture.DPI)
-        self._image = widgets.Image(
-            format="png", layout=widgets.Layout(width=f"{width}px", max_width="100%")
-        )
-        self._text = widgets.HTML()
-        self._words = widgets.HTML()
-        self._words.add_class(WORDS_CLASS)
+        self._stage = Stage()
+        # In a narrow window its longest would leave most of a screen empty.
+        self._text, self._words = _Roomy("140px"), _Roomy()
+        self._words.shown.add_class(WORDS_CLASS)
         self._alert = widgets.HTML()
-        self._reset = widgets.Button(description="Reset", layout=widgets.Layout(width="80px"))
+        self._reset = widgets.Button(
+            description="Reset", layout=widgets.Layout(width="64px", flex="none")
+        )
         self._reset.on_click(lambda _: self.reset())
         for control in self.controls.values():
             control.observe(self._changed, names="value")
             if control.has_trait("tooltip"):  # ipywidgets 8, which would show "null" otherwise
                 control.tooltip = control.description
-        row = widgets.Layout(display="flex", flex_flow="row wrap", align_items="center")
         self.widget = widgets.VBox(
             [
-                widgets.Box([*self.controls.values(), self._reset], layout=row),
+                _row([*self.controls.values()], self._reset),
                 self._alert,
-                *([self._text] if picture.has_text else []),
-                self._image,
-                self._words,
+                *([self._text.widget] if picture.has_text else []),
+                self._stage.widget,
+                self._words.widget,
                 widgets.HTML(NAMING, layout=widgets.Layout(display="none")),
             ]
         )
@@ -108,6 +125,11 @@ class Explorer:
     def description(self) -> str:
         """The sentence now shown under the picture."""
         return self.picture.description
+
+    @property
+    def moving(self) -> str:
+        """What moves, as the page has it now."""
+        return self._stage.moving
 
     def reset(self) -> None:
         """Put every control back where it started; redraw once."""
@@ -140,7 +162,7 @@ class Explorer:
         """
         try:
             self.picture.draw(**self.settings)
-            encoded = self.picture.png()
+            shown = self._stage.drawn(self.picture)
             text = self.picture.text_html() if self.picture.has_text else ""
         except KeyboardInterrupt:
             self._failed("Drawing this picture was stopped.", "Move a control to draw it.")
@@ -152,9 +174,9 @@ class Explorer:
         if self.error:
             self.error = self._alert.value = ""
         if self.picture.has_text:
-            self._text.value = text
-        self._image.value = encoded
-        self._words.value = caption(self.description)
+            self._text.show(text, self.picture.text_room())
+        self._stage.show(shown)
+        self._words.show(caption(self.description), caption(self.description + _SPARE))
 
     def _failed(self, what: str, why: str) -> None:
         self.error = why
@@ -189,6 +211,28 @@ class Explorer:
             "text/plain": f"[Explorer with {', '.join(self.controls)}: run the notebook to move "
             "it. The figure above is the same picture at one setting.]",
         }
+
+
+def _bounds(picture: Picture[Any], name: str) -> dict[str, Any]:
+    """What a control needs to know of its picture."""
+    bounds: dict[str, Any] = {}
+    if name in picture.limits:
+        bounds["limits"] = picture.limits[name]
+    if name == "rank" and picture.logarithmic_rank:
+        bounds["logarithmic"] = True
+    return bounds
+
+
+def _row(controls: list[Any], button: Any) -> Any:
+    """Controls beside each other as far as there is room; the button stays with the last."""
+    last = widgets.Layout(
+        display="flex", align_items="center", flex="1 1 340px", min_width="0", max_width="100%",
+        overflow="visible",
+    )  # fmt: skip
+    row = widgets.Layout(display="flex", flex_flow="row wrap", align_items="center")
+    return widgets.Box(
+        [*controls[:-1], widgets.Box([controls[-1], button], layout=last)], layout=row
+    )
 
 
 def _inside(widget: Any) -> list[Any]:

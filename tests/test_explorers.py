@@ -1,17 +1,20 @@
 """Every explorer, driven through its widgets as a reader drives it."""
 
 import html
+from functools import cache
 
 import ipywidgets as widgets
 import numpy as np
 import pytest
 from IPython.core.formatters import DisplayFormatter
 
-from helpers import explorer as room
+from helpers import explorer as module
 from helpers import figures
-from helpers.controls import CONTROLS, NAMING, RANK_LIMITS
+from helpers.controls import CONTROLS, NAMING, RANK_LIMITS, RANK_STEPS
 from helpers.explorer import Explorer
 from helpers.figures.picture import caption
+from helpers.figures.vector import Drawing
+from helpers.stage import STAGE_CLASS
 from tests.support.explorers import FACTORIES, SHOWN, made
 from tests.support.matrices import assert_same
 
@@ -40,13 +43,33 @@ def of_kind(explorer, kind):
     return [part for part in parts(explorer.widget) if type(part) is kind]
 
 
+drawing_of = cache(Drawing)
+
+
+def stage(explorer):
+    """What stays and what moves, as the page gets them."""
+    (found,) = (box for box in of_kind(explorer, widgets.Box) if STAGE_CLASS in box._dom_classes)
+    return [layer.value for layer in found.children]
+
+
 def image(explorer):
-    (found,) = of_kind(explorer, widgets.Image)
-    return found.value
+    return stage(explorer)[1]
 
 
 def texts(explorer):
-    return [part.value for part in of_kind(explorer, widgets.HTML)]
+    """What is read: no layers of the picture, nothing that only keeps room."""
+    layers = stage(explorer)
+    return [
+        part.value
+        for part in of_kind(explorer, widgets.HTML)
+        if part.value not in layers and part.layout.visibility != "hidden"
+    ]
+
+
+def room(explorer):
+    return [
+        part.value for part in of_kind(explorer, widgets.HTML) if part.layout.visibility == "hidden"
+    ]
 
 
 def stops(control):
@@ -64,9 +87,11 @@ def assert_in_step(explorer):
     picture = explorer.picture
     assert explorer.error == ""
     assert_same(picture.drawn, picture.numbers(**explorer.settings))
-    assert image(explorer) == picture.png()
+    drawing = drawing_of(picture)
+    assert stage(explorer) == [drawing.fixed_html(), drawing.moving_html(drawing.fragments())]
     above = [picture.text_html()] if picture.has_text else []
     assert texts(explorer) == ["", *above, caption(explorer.description), NAMING]
+    assert len(texts(explorer)[-2]) <= len(room(explorer)[-1])
     assert explorer.description == picture.place(picture.drawn)
 
 
@@ -91,7 +116,7 @@ def test_every_control_from_end_to_end(explorer):
             control.value = value
             assert explorer.settings[name] == value
             assert_in_step(explorer)
-            images.append((bytes(image(explorer)), explorer.picture.text()))
+            images.append((image(explorer), explorer.picture.text()))
             sentences.append(explorer.description)
         assert len(set(images)) == len(images), f"{name} does not change the picture"
         assert len(set(sentences)) == len(sentences), f"{name} does not change the sentence"
@@ -139,9 +164,10 @@ def test_one_change_is_one_redraw(explorer, monkeypatch):
 
 def test_controls_come_in_one_order(explorer):
     assert list(explorer.controls) == [name for name in CONTROLS if name in explorer.controls]
-    (row,) = of_kind(explorer, widgets.Box)
-    assert list(row.children[:-1]) == list(explorer.controls.values())
-    assert isinstance(row.children[-1], widgets.Button)
+    row = explorer.widget.children[0]
+    *others, last = row.children
+    assert [*others, *last.children[:-1]] == list(explorer.controls.values())
+    assert isinstance(last.children[-1], widgets.Button), "which never wraps alone"
 
 
 def look(widget):
@@ -156,12 +182,18 @@ def look(widget):
 
 
 def test_the_same_control_looks_the_same_everywhere():
-    """But for the end of a rank that an adapter's own rank sets."""
+    """But for the end of a rank that an adapter's own rank sets, and for its axis."""
     looks = {}
     for factory in FACTORIES:
         for name, control in made(factory).controls.items():
             kind, seen = look(control)
-            limits = made(factory).picture.limits
+            picture = made(factory).picture
+            if name == "rank" and picture.logarithmic_rank:
+                low, high = picture.limits.get(name, RANK_LIMITS)
+                steps = [step for step in RANK_STEPS if low <= step <= high]
+                assert [value for _, value in control.options] == steps
+                continue
+            limits = picture.limits
             if name in limits:
                 assert (seen.pop("min"), seen.pop("max")) == limits[name]
                 seen |= {"min": RANK_LIMITS[0], "max": RANK_LIMITS[1]}
@@ -179,7 +211,7 @@ def test_every_control_is_named_and_shows_its_value():
                 assert control.readout
 
 
-@pytest.mark.parametrize("broken", ["draw", "numbers", "place", "png"])
+@pytest.mark.parametrize("broken", ["draw", "numbers", "place", "vectors"])
 def test_a_failed_redraw_is_shown_and_goes_away(explorer, monkeypatch, broken):
     before, sentence = image(explorer), explorer.description
 
@@ -189,7 +221,10 @@ def test_a_failed_redraw_is_shown_and_goes_away(explorer, monkeypatch, broken):
     control = next(iter(explorer.controls.values()))
     others = [value for value in stops(control) if value != control.value]
     with monkeypatch.context() as planted:
-        planted.setattr(explorer.picture, broken, fail)
+        if broken == "vectors":
+            planted.setattr(Drawing, "fragments", fail)
+        else:
+            planted.setattr(explorer.picture, broken, fail)
         control.value = others[0]
     assert "ZeroDivisionError: planted <b>here</b> & there" in explorer.error
     alert, *_, words, _ = texts(explorer)
@@ -268,7 +303,7 @@ class Kernel:
 
 def test_a_cell_that_is_run_again_closes_what_it_showed(monkeypatch):
     def shown(cell, run, *explorers):
-        monkeypatch.setattr(room, "get_ipython", lambda: Kernel(cell, run))
+        monkeypatch.setattr(module, "get_ipython", lambda: Kernel(cell, run))
         for each in explorers:
             each._repr_mimebundle_()
 
@@ -288,6 +323,6 @@ def test_a_cell_that_is_run_again_closes_what_it_showed(monkeypatch):
     first = image(two)
     shown(None, "4", one)
     assert alive(one) and alive(three)
-    one.controls["rank"].value = 9
+    one.controls["rank"].value = 12
     one.reset()
     assert image(one) == first

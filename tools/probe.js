@@ -36,7 +36,7 @@ window.probe = {
   // A box whose own children are the controls, the alert, any text, the picture and the words.
   explorers: () =>
     [...document.querySelectorAll(".widget-vbox")].filter((box) =>
-      box.querySelector(":scope > .widget-image, :scope > .jupyter-widgets-error-widget"),
+      box.querySelector(":scope > .rank-lab-stage, :scope > .jupyter-widgets-error-widget"),
     ),
 
   // noUi in ipywidgets 8, ui in ipywidgets 7.
@@ -68,42 +68,57 @@ window.probe = {
       (button) => button.innerText === "Reset",
     ),
 
+  async hashed(bytes) {
+    const digest = await crypto.subtle.digest("SHA-256", bytes);
+    return [...new Uint8Array(digest)].map((byte) => byte.toString(16)).join("");
+  },
+
   async digest(image) {
     for (;;) {
       const source = image.src;
       try {
         await image.decode();
-        const bytes = await (await fetch(source)).arrayBuffer();
-        const digest = await crypto.subtle.digest("SHA-256", bytes);
-        return [...new Uint8Array(digest)].map((byte) => byte.toString(16)).join("");
+        return await window.probe.hashed(await (await fetch(source)).arrayBuffer());
       } catch (error) {
         if (image.src === source) throw error; // else it was replaced while being read
       }
     }
   },
 
+  // Whether what moves lies exactly over what stays, panel by panel.
+  aligned(stage) {
+    const [fixed, moving] = [...stage.children].map((layer) =>
+      [...layer.querySelectorAll(".rank-lab-panel")].map((panel) => panel.getBoundingClientRect()),
+    );
+    const same = (one, other) =>
+      ["x", "y", "width", "height"].every((side) => Math.abs(one[side] - other[side]) < 0.1);
+    return fixed.length === moving.length && fixed.every((each, i) => same(each, moving[i]));
+  },
+
+  // The last of what may be shown: before it stands what only keeps room for it.
   async state(index) {
     const box = window.probe.explorers()[index];
-    const images = [...box.querySelectorAll("img")];
+    const stage = box.querySelector(".rank-lab-stage");
     const alert = box.querySelector("[role=alert]");
-    const state = {
+    const alerted = alert !== null && alert.getBoundingClientRect().height > 0;
+    const { width, height } = box.getBoundingClientRect();
+    const drawn = stage?.querySelector(".rank-lab-moving svg") !== null;
+    return {
       controls: window.probe.controls(index).map(({ part, ...said }) => said),
-      text: box.querySelector(".widget-html table")?.innerText ?? "",
+      text: [...box.querySelectorAll(".widget-html table")].at(-1)?.innerText ?? "",
       words: [...box.querySelectorAll(".widget-html p")].at(-1)?.innerText ?? "",
-      alert: alert && alert.getBoundingClientRect().height > 0 ? alert.innerText : "",
+      alert: alerted ? alert.innerText : "",
       broken: box.querySelector(".jupyter-widgets-error-widget") !== null,
-      images: images.length,
-      alt: images[0]?.alt ?? "",
+      alt: stage?.ariaLabel ?? "",
       announced: box.querySelector("[role=status]")?.innerText ?? "",
-      picture: "",
-      size: [],
+      picture:
+        stage && drawn
+          ? await window.probe.hashed(new TextEncoder().encode(stage.innerHTML))
+          : "",
+      aligned: stage !== null && window.probe.aligned(stage),
+      // Of the whole explorer, where nothing is wrong: nothing on the page jumps.
+      size: alerted ? [] : [width, height],
     };
-    if (images.length === 1) {
-      state.picture = await window.probe.digest(images[0]);
-      const { width, height } = images[0].getBoundingClientRect();
-      state.size = [width, height];
-    }
-    return state;
   },
 
   // Resolves once the theme's own style sheet is in force.
@@ -153,10 +168,10 @@ window.probe = {
   redraws: 0,
   countRedraws(index) {
     window.probe.redraws = 0;
-    const image = window.probe.explorers()[index].querySelector("img");
-    new MutationObserver((changes) => (window.probe.redraws += changes.length)).observe(image, {
-      attributes: true,
-      attributeFilter: ["src"],
+    const moving = window.probe.explorers()[index].querySelector(".rank-lab-moving");
+    new MutationObserver(() => (window.probe.redraws += 1)).observe(moving, {
+      childList: true,
+      subtree: true,
     });
   },
 

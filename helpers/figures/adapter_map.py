@@ -38,7 +38,7 @@ LISTED = 6
 #: In a map with more cells than this, numbers would not be readable.
 _WRITTEN = 120
 #: Axes with more names than these leave some out.
-_MOST_MODULES, _MOST_LAYERS = 20, 24
+_MOST_MODULES, _MOST_LAYERS = 14, 24
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class AdapterMap(Picture[Measured]):
     6 of 21 modules, highest Frobenius norm first:
     """
 
-    size = (8.8, 3.9)
+    size = (8.8, 3.2)
     colormap = MAP = "viridis_r"
     has_text = True
 

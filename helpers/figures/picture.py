@@ -97,6 +97,12 @@ class Picture(ABC, Generic[Numbers]):
         """
         return {}
 
+    @property
+    def logarithmic_rank(self) -> bool:
+        """Whether ranks stand on a logarithmic axis: then the slider steps like it."""
+        axes = self.figure.axes
+        return any(ax.get_xlabel() == "rank r" and ax.get_xscale() == "log" for ax in axes)
+
     def text(self) -> str:
         """The words above the picture, if it has any, as plain text."""
         return ""
@@ -104,6 +110,10 @@ class Picture(ABC, Generic[Numbers]):
     def text_html(self) -> str:
         """`text` as HTML."""
         return ""
+
+    def text_room(self) -> str:
+        """`text_html` at its longest: an explorer keeps as much room, so that nothing jumps."""
+        return self.text_html()
 
     def draw(self, **settings: Any) -> Picture[Numbers]:
         """Compute, place and describe at these settings: those that `numbers` takes.

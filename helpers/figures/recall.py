@@ -157,12 +157,12 @@ class Recall(Picture[R]):
 
     def text_html(self) -> str:
         """`text` for the screen."""
-        rows = "".join(
-            f'<tr><th scope="row" style="text-align: left; padding-right: 1em">{who}</th>'
-            f'<td style="text-align: left">{what}</td></tr>'
-            for who, what in self._lines(marked_html)
-        )
-        return f'<table style="max-width: 62em; line-height: 1.6">{rows}</table>'
+        return _table(self._lines(marked_html))
+
+    def text_room(self) -> str:
+        """`text_html` where noise makes the model write until it is stopped."""
+        longest = {"written": " ".join(["as many words"] * 24)}
+        return _table([(who, longest.get(who, what)) for who, what in self._lines(marked_html)])
 
     def _lines(self, show: Callable[[Marks], str]) -> list[tuple[str, str]]:
         person, now = self.drawn.person, self.drawn.now
@@ -172,6 +172,15 @@ class Recall(Picture[R]):
             ("right is", world.tell(person, now.template)),
             ("signs", _SIGNS),
         ]
+
+
+def _table(lines: list[tuple[str, str]]) -> str:
+    rows = "".join(
+        f'<tr><th scope="row" style="text-align: left; padding-right: 1em">{who}</th>'
+        f'<td style="text-align: left">{what}</td></tr>'
+        for who, what in lines
+    )
+    return f'<table style="max-width: 62em; line-height: 1.6">{rows}</table>'
 
 
 class Behaviour(Recall[Truncated]):

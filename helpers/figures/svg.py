@@ -76,7 +76,9 @@ class Pen(RendererBase):
     Parameters
     ----------
     width, height : float
-        Of the figure, in its units.
+        Of the figure, in its pixels.
+    dpi : float
+        How many of these make an inch: what is given in points is 72 to an inch.
     colour : function of str
         The name of a colour that is given as "#rrggbb".
     own_font : bool
@@ -85,10 +87,12 @@ class Pen(RendererBase):
     """
 
     def __init__(
-        self, width: float, height: float, colour: Callable[[str], str], own_font: bool = False
-    ) -> None:
+        self, width: float, height: float, dpi: float, colour: Callable[[str], str],
+        own_font: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.width, self.height, self.colour, self.own_font = width, height, colour, own_font
+        self.width, self.height, self.point = width, height, dpi / 72
+        self.colour, self.own_font = colour, own_font
         self._parts: list[str] = []
 
     @property
@@ -97,13 +101,17 @@ class Pen(RendererBase):
         return "".join(self._parts)
 
     def get_canvas_width_height(self) -> tuple[float, float]:
-        """Of the figure, in its units."""
+        """Of the figure, in its pixels."""
         return self.width, self.height
+
+    def points_to_pixels(self, points: Any) -> Any:
+        """A length in points, in pixels of the figure."""
+        return points * self.point
 
     def draw_path(self, gc: Any, path: Any, transform: Any, rgbFace: Any = None) -> None:
         """A line or an area; what lies outside of its frame is cut off."""
         clip = (0.0, 0.0, self.width, self.height) if rgbFace is None else None
-        # Of a long line only what a ninth of a unit shows, whatever a reader's settings are.
+        # Of a long line only what a ninth of a pixel shows, whatever a reader's settings are.
         path.simplify_threshold = 1 / 9
         shown = path.cleaned(
             transform, remove_nans=True, clip=clip, curves=True,
@@ -155,8 +163,9 @@ class Pen(RendererBase):
         anchor = _ANCHORS.get(mtext.get_ha(), "start")
         place = mtext.get_transform().transform(mtext.get_unitless_position())
         text = s.replace("&", "&amp;").replace("<", "&lt;")
+        size = self.point * prop.get_size_in_points()
         self._parts.append(
-            f'<text x="{place[0]:.2f}" y="{y:.2f}" font-size="{prop.get_size_in_points():g}" '
+            f'<text x="{place[0]:.2f}" y="{y:.2f}" font-size="{size:.4g}" '
             f'text-anchor="{anchor}" fill="{self._named(gc.get_rgb())}">{text}</text>'
         )
 
@@ -175,10 +184,10 @@ class Pen(RendererBase):
         said = {"fill": self._named(face) if filled else "none"}
         if drawn:
             offset, dashes = gc.get_dashes()
-            said |= {"stroke": self._named(line), "stroke-width": f"{width:g}"}
+            said |= {"stroke": self._named(line), "stroke-width": f"{self.point * width:.4g}"}
             if dashes is not None:
-                said["stroke-dasharray"] = " ".join(f"{dash:.2f}" for dash in dashes)
-                said |= {"stroke-dashoffset": f"{offset:g}"} if offset else {}
+                said["stroke-dasharray"] = " ".join(f"{self.point * dash:.4g}" for dash in dashes)
+                said |= {"stroke-dashoffset": f"{self.point * offset:.4g}"} if offset else {}
             if (cap := gc.get_capstyle()) != "butt":
                 said["stroke-linecap"] = _CAPS.get(cap, cap)
             if (join := gc.get_joinstyle()) != "miter":

@@ -25,10 +25,9 @@ from .look import RC
 from .picture import Picture
 from .svg import Pen, stretched, tiny
 
-#: Units of a drawing: 72 to an inch. One is 1.33 pixels of a page.
-DPI = 72
-PIXELS = 96 / DPI
-#: Text of 10 units is 13.3 pixels high. Smaller than 11 it is not read: a panel scrolls then.
+#: Pixels of a page for one of a figure: a page counts 96 to an inch.
+PIXELS = 96 / Picture.DPI
+#: Text of 10 points is 13.3 pixels high. Smaller than 11 it is not read: a panel scrolls then.
 SMALLEST = 0.83
 
 
@@ -36,7 +35,7 @@ SMALLEST = 0.83
 class Piece:
     """A part of the drawing with what stays in it: a panel, or an entry of the legend.
 
-    frame is (left, top, width, height), in units of the drawing.
+    frame is (left, top, width, height), in pixels of the figure.
     """
 
     frame: tuple[float, float, float, float]
@@ -56,6 +55,8 @@ class Drawing:
 
     Attributes
     ----------
+    figure : matplotlib.figure.Figure
+        That of the picture when it was drawn.
     panels, entries : list of Piece
         Of the figure, from left to right, and of its legend. A colour bar belongs to the panel
         before it.
@@ -70,8 +71,8 @@ class Drawing:
 
     def __init__(self, picture: Picture[Any]) -> None:
         self.picture = picture
-        figure = picture.figure
-        self.width, self.height = (DPI * side for side in picture.size)
+        self.figure = figure = picture.figure
+        self.width, self.height = (picture.DPI * side for side in picture.size)
         groups: list[list[Axes]] = []
         for ax in figure.axes:
             if groups and ax.get_label() == "<colorbar>":
@@ -80,7 +81,6 @@ class Drawing:
                 groups.append([ax])
         self._at: dict[Any, int] = {ax: i for i, group in enumerate(groups) for ax in group}
         with style.context(["default", RC]):
-            figure.set_dpi(DPI)
             # Without animated artists, which the axes leave out.
             self.entries = [
                 self._piece(parts)
@@ -124,7 +124,7 @@ class Drawing:
         return pen.written
 
     def _pen(self, colour: Any = theme.variable, own_font: bool = False) -> Pen:
-        return Pen(self.width, self.height, colour, own_font)
+        return Pen(self.width, self.height, self.picture.DPI, colour, own_font)
 
     def _piece(self, artists: tuple[Any, ...]) -> Piece:
         """An entry of a legend: as high as its line, cut out where it stands."""
@@ -194,12 +194,12 @@ def _labelled(ax: Axes) -> bool:
 
 
 def _shown(piece: Piece, svg: str, kind: str) -> str:
-    """A piece as an element of a page: between `SMALLEST` and 11/10 of its natural width."""
+    """A piece as an element of a page: between `SMALLEST` and all of its natural width."""
     left, top, width, height = piece.frame
     natural = width * PIXELS
     size = (
         f"flex:{natural:.0f} 1 {SMALLEST * natural:.0f}px;min-width:{SMALLEST * natural:.0f}px;"
-        f"max-width:{1.1 * natural:.0f}px"
+        f"max-width:{natural:.0f}px"
         if kind == "panel"
         else f"width:{natural:.0f}px"
     )

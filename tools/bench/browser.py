@@ -2,10 +2,11 @@
 
     python -m tools.bench.browser [--json FILE]
 
-The same sliders, moved by the same keys, once on our explorer of the error over rank
-and once on `interact` with all drawn anew, each in a notebook of its own. Both take
-turns, so that both meet the same machine. A press counts until the browser has decoded
-the new picture. Then, alone, the explorer in which a small language model writes.
+The same sliders, moved by the same keys: on our explorer of the error over rank, on the same
+with its picture as a PNG, and on `interact` with all drawn anew, each in a notebook of its own.
+They take turns, so that all meet the same machine. A press counts until the browser has decoded
+the new picture and is about to paint it. Then, alone, the explorer in which a small language
+model writes.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ import nbformat
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from .. import lab
-from . import interact
+from . import interact, png
 from .report import arguments, save, summary, table
 
 USUAL = inspect.getsource(interact).replace("from __future__ import annotations\n", "")
+PNG = inspect.getsource(png).replace("from __future__ import annotations\n", "")
 START = 'import sys\nsys.path.insert(0, "..")\nfrom helpers import controls, explorers'
 WAYS = {
     "explorer": "explorers.error_over_rank()",
+    "png": f"{PNG}\nPng(explorers.error_over_rank()).widget",
     "interact": f"""{USUAL}
 import ipywidgets
 
@@ -55,18 +58,22 @@ WATCH = """
 () => {
   const area = document.querySelector(".jp-OutputArea:has(.widget-hslider)");
   window.handles = [...area.querySelectorAll(".noUi-handle")];
-  let shown = area.querySelector("img").src;
+  const picture = () => {
+    const image = area.querySelector("img");  // interact takes it away before it brings another
+    return image ? image.src : area.querySelector(".rank-lab-moving")?.innerHTML;
+  };
+  let shown = picture();
   let pressed, done;
   document.addEventListener("keydown", (event) => {
     pressed = event.timeStamp;
     window.taken = new Promise((resolve) => (done = resolve));
   }, { capture: true });
   new MutationObserver(async () => {
-    const image = area.querySelector("img");  // interact takes it away before it brings another
-    if (!image || image.src === shown) return;
-    shown = image.src;
-    await image.decode();
-    done(performance.now() - pressed);
+    const now = picture();
+    if (!now || now === shown) return;
+    shown = now;
+    await area.querySelector("img")?.decode();
+    requestAnimationFrame(() => done(performance.now() - pressed));
   }).observe(area, { subtree: true, childList: true, attributes: true });
 }
 """
@@ -90,7 +97,7 @@ def opened(server: lab.Server, context: BrowserContext, way: str) -> Page:
     page = server.open(context, f"{way}.ipynb")
     if wrong := lab.failed(lab.run(page)):
         raise RuntimeError(wrong)
-    page.wait_for_selector(".jp-OutputArea img")
+    page.wait_for_selector(".jp-OutputArea :is(img, .rank-lab-moving svg)")
     page.evaluate(WATCH)
     return page
 
@@ -136,7 +143,8 @@ def main() -> None:
         row: dict[str, Any] = {"slider": slider, "n": each["explorer"]["n"]}
         for way in WAYS:
             row |= {f"{way} median": each[way]["median_ms"], f"{way} p95": each[way]["p95_ms"]}
-        row["ratio"] = each["interact"]["median_ms"] / each["explorer"]["median_ms"]
+        for way in ("png", "interact"):
+            row[f"{way} ratio"] = each[way]["median_ms"] / each["explorer"]["median_ms"]
         rows.append(row)
     table("Key press to changed picture, ms:", rows)
     table("Key press to new text and picture of the language model, ms:", written)

@@ -22,6 +22,7 @@ from helpers import explorers
 from helpers.lora import scaling, truncation, updates
 
 from . import interact
+from .png import Png
 from .report import arguments, save, summary, table
 
 ALPHAS = np.geomspace(1, 256, 60)
@@ -127,26 +128,36 @@ def interact_redraw(settings: dict[str, Any]) -> None:
 def sliders() -> list[dict[str, Any]]:
     """From a control's new value to the encoded picture, for every control there is.
 
-    The usual way is measured in between, so that both meet the same machine.
+    The same with the picture as a PNG, and the usual way, are measured in between, so that all
+    meet the same machine. Kilobytes are those of the picture.
     """
     rows = []
     for factory in EXPLORERS:
-        explorer = factory()
+        explorer, before = factory(), Png(factory())
         for name, control in explorer.controls.items():
-            ours, theirs = [], []
+            ours, pngs, theirs = [], [], []
+            sizes: list[tuple[int, int]] = []
             for i, value in enumerate(values(control, 40)):
-                if name == "noise":
-                    forget()
-                ours.append(seconds(lambda c=control, v=value: setattr(c, "value", v)))
+                for kept, way in ((ours, explorer), (pngs, before)):
+                    if name == "noise":
+                        forget()
+                    one = way.controls[name]
+                    kept.append(seconds(lambda c=one, v=value: setattr(c, "value", v)))
+                sizes.append((len(explorer.moving), before.size))
                 if i % 8 == 0:
                     theirs.append(seconds(lambda e=explorer: interact_redraw(e.settings)))
             if explorer.error:
                 raise RuntimeError(explorer.error)
             explorer.reset()
+            for each, chosen in explorer.start.items():
+                before.controls[each].value = chosen
             times, usual = summary(ours), float(np.median(theirs)) * 1000
+            png, (kilobytes, png_kilobytes) = summary(pngs), np.median(sizes, axis=0) / 1000
             rows.append(
                 {
                     "explorer": factory.__name__, "control": name, **times,
+                    "png_ms": png["median_ms"], "png_ratio": png["median_ms"] / times["median_ms"],
+                    "kB": float(kilobytes), "png_kB": float(png_kilobytes),
                     "interact_ms": usual, "ratio": usual / times["median_ms"],
                 }
             )  # fmt: skip

@@ -1,0 +1,73 @@
+"""Where a picture is shown live, as vectors: what stays below, what moves over it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import ipywidgets as widgets
+
+from .figures import theme, vector
+from .figures.picture import Picture
+from .figures.vector import Drawing
+
+STAGE_CLASS = "rank-lab-stage"
+#: The style sheet of stages, for the page. Where panels have no room left they scroll.
+CSS = (
+    f"{theme.css('.' + STAGE_CLASS)}{vector.CSS}"
+    f".{STAGE_CLASS}.{STAGE_CLASS}{{position:relative;display:block;margin:0;"
+    "overflow-x:auto;overflow-y:hidden}"
+    f".{STAGE_CLASS}>.widget-html{{width:100%;height:auto;margin:0}}"
+    f".{STAGE_CLASS}>.widget-html>.widget-html-content{{min-width:0;width:100%}}"
+    f".{STAGE_CLASS}>.rank-lab-moving{{position:absolute;left:0;top:0;pointer-events:none}}"
+)
+
+
+class Shown(NamedTuple):
+    """A picture as it is to be shown: its drawing, and what moves as HTML."""
+
+    drawing: Drawing
+    moving: str
+
+
+class Stage:
+    """Shows one picture at a time. A change sends what moves; what stays goes with a new picture.
+
+    Attributes
+    ----------
+    widget : ipywidgets.Box
+
+    Examples
+    --------
+    >>> from .figures import ScaleOverRank
+    >>> stage = Stage()
+    >>> stage.show(stage.drawn(ScaleOverRank().draw(rank=8, alpha=16)))
+    >>> [part.value[:29] for part in stage.widget.children]
+    ['<div class="rank-lab-panels">', '<div class="rank-lab-panels">']
+    """
+
+    def __init__(self) -> None:
+        self._fixed, self._moving = widgets.HTML(), widgets.HTML()
+        self._moving.add_class("rank-lab-moving")
+        self.widget = widgets.Box([self._fixed, self._moving])
+        self.widget.add_class(STAGE_CLASS)
+        self._drawing: Drawing | None = None
+
+    @property
+    def moving(self) -> str:
+        """What moves, as the page has it now."""
+        return self._moving.value
+
+    def drawn(self, picture: Picture[Any]) -> Shown:
+        """The picture as it stands now; nothing changes on the page yet."""
+        drawing = self._drawing
+        # A picture that was released and is drawn again has another figure.
+        if drawing is None or drawing.figure is not picture.figure:
+            drawing = Drawing(picture)
+        return Shown(drawing, drawing.moving_html(drawing.fragments()))
+
+    def show(self, shown: Shown) -> None:
+        """Show what `drawn` gave."""
+        if shown.drawing is not self._drawing:
+            self._drawing = shown.drawing
+            self._fixed.value = shown.drawing.fixed_html()
+        self._moving.value = shown.moving
