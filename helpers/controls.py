@@ -143,6 +143,13 @@ def optimiser_buttons(value: str) -> Any:
     return _buttons({"sgd": "SGD", "adam": "Adam"}, value, "110px")
 
 
+def change_buttons(value: str) -> Any:
+    """What is changed about a run."""
+    labels = {"plain": "Plain", "epsilon": "Epsilon 1", "decay": "Weight decay 0.1",
+              "clipping": "Clipped to 1"}  # fmt: skip
+    return _buttons(labels, value, "140px")
+
+
 def update_buttons(value: str) -> Any:
     """Which of the two updates is shown."""
     return _buttons({name: f"{name} update" for name in UPDATES}, value, "110px")
@@ -243,6 +250,7 @@ CONTROLS: dict[str, Callable[..., Any]] = {
     "rule": rule_buttons,
     "optimiser": optimiser_buttons,
     "update": update_buttons,
+    "change": change_buttons,
     "task": task_buttons,
     "adapter": adapter_buttons,
     "server": server_buttons,

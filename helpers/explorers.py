@@ -116,19 +116,19 @@ def energy_triangle() -> Explorer:
 
 
 def training_run() -> Explorer:
-    """Training under both rules at one rank, live.
+    """Training under both rules and alpha = 2r at one rank, live.
 
     >>> training_run().settings["learning_rate"]
-    0.001
+    0.1
     """
     return Explorer(
         figures.TrainingRun(),
         rank=64,
-        alpha=16,
-        noise=0.01,
-        learning_rate=0.001,
+        alpha=8,
+        learning_rate=0.1,
         optimiser="adam",
-        update="facts",
+        update="style",
+        change="plain",
     )
 
 

@@ -1,7 +1,7 @@
 """Self-checks: they say "correct", or what is off, and never give the answer away.
 
 Each check is a function from an answer to what is wrong with it, "" for nothing; they
-stand by subject in ``lora_checks`` (notebooks 01 to 05), ``training_checks`` (06),
+stand by subject in ``lora_checks`` (notebooks 01 to 05), ``training_checks`` (06, 07),
 ``model_checks`` (08 to 10) and ``setting_checks`` (11), and are put together from those in
 ``answers``.
 

@@ -1,4 +1,4 @@
-"""Exercises of notebook 06: LoRA in training."""
+"""Exercises of notebooks 06 and 07: LoRA in training."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..figures.training import TrainingRun
+from ..training.sweeps import HABITS, TWICE
 from .answers import Check, function, number
 
 
@@ -36,6 +38,32 @@ def gradient_of_B(answer: Any) -> str:
     return "finite differences of the loss give another gradient."
 
 
+#: The run of exercise 07-3, which spikes, and the place of alpha = 2r in it.
+BROKEN: dict[str, Any] = {
+    "rank": 64, "alpha": 8, "learning_rate": 0.1, "optimiser": "adam", "update": "style",
+    "change": "plain",
+}  # fmt: skip
+
+
+def mended(answer: Any) -> str:
+    """Exercise 07-3: one other setting, with which alpha = 2r neither spikes nor is too slow."""
+    if not isinstance(answer, dict) or len(answer) != 1:
+        return 'one setting is asked for, such as {"learning_rate": 0.5}.'
+    ((name, value),) = answer.items()
+    if name not in BROKEN or name == "update":
+        names = [each for each in BROKEN if each != "update"]
+        return f"the setting should be one of {', '.join(names)}, got {name!r}."
+    if name == "alpha":
+        return "with alpha = 2r the rank sets alpha: nothing has changed."
+    run = TrainingRun().numbers(**{**BROKEN, name: value})
+    place = HABITS.index(TWICE)
+    if run.peaks[place] > 1.0001:
+        return f"the loss rises to {run.peaks[place]:.3g} times its start."
+    if run.loss[place][-1] > 0.001:
+        return f"no spike, and a loss of {run.loss[place][-1]:.2g} at the end: 0.001 is asked for."
+    return ""
+
+
 CHECKS: dict[str, Check] = {
     "06-1": number(
         4.0,
@@ -56,4 +84,23 @@ CHECKS: dict[str, Check] = {
         },
     ),
     "06-3": gradient_of_B,
+    "07-1": number(
+        128.0,
+        {
+            2: "that goes the other way: LoRA's scale is the smaller one.",
+            16: "with the same alpha the scales differ by sqrt(64).",
+            1024: "that multiplies by r; sqrt(r) is enough.",
+            0.0024: "a rate moves both factors; the scale moves B alone.",
+        },
+    ),
+    "07-2": number(
+        0.25,
+        {
+            4: "that is how the progress changes; the rate must make up for it.",
+            1: "so it would be with alpha/r and alpha fixed; here the scale stays at 2.",
+            0.5: "that keeps the length of the step; the progress goes as r s, not as its root.",
+            0.0625: "under Adam the scale counts once, and it does not change here.",
+        },
+    ),
+    "07-3": mended,
 }

@@ -10,12 +10,12 @@ from .hook import Hook
 from .noise import NoiseSweep, SpectrumUnderNoise
 from .picture import Picture
 from .pretrained import PretrainedOverRank
-from .rates import RateFan, RatesOverRank
+from .rates import RateWindows
 from .recall import Behaviour
-from .results import RankForPeople, RatesInModel, TruncatedOrTrained
+from .results import TruncatedOrTrained
 from .scaling import LoaderMismatch, ScaleOverRank
 from .spectrum import EnergyTriangle, RankMeasures, SpectrumEnergyError
-from .training import OneRate, TrainingRun
+from .training import TrainingRun
 from .truncation import ErrorOverRank, ErrorPlane
 from .updates import Components, TwoUpdates
 from .what_to_set import WhatToSet
@@ -36,14 +36,10 @@ __all__ = [
     "LoaderMismatch",
     "NewAgainstKnown",
     "NoiseSweep",
-    "OneRate",
     "Picture",
     "PretrainedOverRank",
-    "RankForPeople",
     "RankMeasures",
-    "RateFan",
-    "RatesInModel",
-    "RatesOverRank",
+    "RateWindows",
     "ScaleOverRank",
     "SpectrumEnergyError",
     "SpectrumUnderNoise",

@@ -32,6 +32,9 @@ HEAT = "RdBu_r"
 #: Ranks have an order, so they get a ramp: dark for the smallest.
 RANK_COLOURS = ("#0B1D51", "#7A3B8F", "#C44E00", "#009980")
 RANK_MARKERS = ("o", "s", "^", "D")
+#: The habit of alpha = 2r, beside the two rules.
+TWICE_LOOK: dict[str, Any] = {"color": RANK_COLOURS[3], "marker": "v", "linestyle": "-."}
+TWICE_LABEL = r"LoRA, $\alpha = 2r$"
 #: Optimisers are told apart by filled and open markers; colour names the rule.
 OPTIMISERS = {"sgd": "SGD", "adam": "Adam"}
 

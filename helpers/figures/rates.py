@@ -1,205 +1,117 @@
-"""LoRA trained at many learning rates, over the rank."""
+"""Which learning rates a rank can be trained with, by how alpha goes with the rank."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.lines import Line2D
 
 from .. import training
-from ..lora.scaling import RULES, STANDARD, scale
+from ..lora.scaling import RULES
 from ..training import sweeps
 from ..validation import Array
-from .look import (
-    COLOURS,
-    GREY,
-    LABELS,
-    LINES,
-    MARKERS,
-    OPTIMISERS,
-    RANK_COLOURS,
-    RANK_MARKERS,
-    listed,
-    ticks,
-)
+from .look import GREY, LABELS, OPTIMISERS, RANK_COLOURS, TWICE_LABEL, ticks
 from .picture import Picture
 
 
 @dataclass(frozen=True)
-class LeftToLearn:
-    """The share of the loss above the best possible one that is left, by optimiser.
+class Windows:
+    """Learning rates by (optimiser, habit), over the R ranks.
 
-    left: (2, R, L), rules by ranks by learning rates, mean over seeds. shared: (2,), at each
-    rule's one learning rate that serves all ranks best, the share left at the worst rank.
-    """
-
-    update: str
-    left: Mapping[str, Array]
-    shared: Mapping[str, Array]
-
-
-class RateFan(Picture[LeftToLearn]):
-    """What is left to learn against the learning rate, one line per rank.
-
-    Settings: update ("style" or "facts").
-
-    Examples
-    --------
-    >>> RateFan().draw(update="facts").drawn.left["sgd"].shape
-    (2, 4, 9)
-    """
-
-    size = (8.8, 6.2)
-
-    def build(self) -> None:
-        panels = self.figure.subplots(2, 2, sharey=True)
-        self.lines, self.tops = {}, {}
-        for row, optimiser in zip(panels, training.OPTIMISERS):
-            rates = sweeps.GRID_RATES[optimiser]
-            for ax, rule in zip(row, RULES):
-                ax.set(title=f"{OPTIMISERS[optimiser]}, {LABELS[rule]}", xscale="log",
-                       xlim=(rates[0] / 1.5, rates[-1] * 1.5), ylim=(0, 1.24))  # fmt: skip
-                ax.xaxis.set_ticks([], minor=True)
-                for i, rank in enumerate(sweeps.GRID_RANKS):
-                    look: dict[str, Any] = {"color": RANK_COLOURS[i], "marker": RANK_MARKERS[i]}
-                    key = optimiser, rule, rank
-                    self.lines[key] = self.moving_line(ax, label=f"rank {rank}", **look)
-                    self.tops[key] = self.moving_line(
-                        ax, linestyle="", color=RANK_COLOURS[i], marker="x"
-                    )
-        for ax in panels[1]:
-            ax.set_xlabel("learning rate")
-        for ax in panels[:, 0]:
-            ax.set_ylabel("left to learn")
-        first = [self.lines["sgd", STANDARD, rank] for rank in sweeps.GRID_RANKS]
-        labels = [*(f"rank {rank}" for rank in sweeps.GRID_RANKS), "diverged"]
-        self.legend([*first, self.tops["sgd", STANDARD, 1]], labels)
-
-    def numbers(self, update: str = "facts") -> LeftToLearn:
-        left, shared = {}, {}
-        for optimiser in OPTIMISERS:
-            grid = sweeps.rate_grid(update, optimiser)
-            left[optimiser] = grid.unlearned().mean(axis=-1)
-            shared[optimiser] = grid.shared()[1]
-        return LeftToLearn(update, left, shared)
-
-    def place(self, numbers: LeftToLearn) -> str:
-        for optimiser, left in numbers.left.items():
-            rates = np.array(sweeps.GRID_RATES[optimiser])
-            for i, rule in enumerate(RULES):
-                for j, rank in enumerate(sweeps.GRID_RANKS):
-                    each = left[i, j]
-                    gone = ~np.isfinite(each)
-                    self.lines[optimiser, rule, rank].set_data(
-                        rates[~gone], np.minimum(each[~gone], 1.2)
-                    )
-                    # The first rate that diverges; ranks that share it are stacked.
-                    first = rates[gone][:1]
-                    height = [1.19 - 0.045 * j] * len(first)
-                    self.tops[optimiser, rule, rank].set_data(first, height)
-        said = [
-            f"{OPTIMISERS[optimiser]} leaves {100 * shared[0]:.1f} % at its worst rank with "
-            f"alpha/r and {100 * shared[1]:.1f} % with alpha/sqrt(r)"
-            for optimiser, shared in numbers.shared.items()
-        ]
-        return (
-            f"The {numbers.update} update, {sweeps.GRID_STEPS} steps, alpha {sweeps.ALPHA}, mean "
-            f"of {len(sweeps.SEEDS)} seeds. At the one learning rate of this grid that serves all "
-            f"ranks best, {said[0]}; {said[1]}."
-        )
-
-
-@dataclass(frozen=True)
-class NeededRates:
-    """Learning rates over the R ranks, by (optimiser, rule).
-
-    needed: (R,), leaves 10 % to learn, mean over seeds. diverges: (R,), the lowest at which a
-    seed diverges. slopes: of `needed` between logarithms, mean and standard deviation over
-    seeds. limits: (R,) by rule, where theory lets SGD diverge.
+    needed: (R,), leaves 10 % to learn, mean over seeds. spikes: (R,), the lowest of the grid
+    at which the loss of a seed rises above its start. shared: the middle of
+    what all ranks can be trained with; NaN where there is no such rate.
     """
 
     update: str
     needed: Mapping[tuple[str, str], Array]
-    diverges: Mapping[tuple[str, str], Array]
-    slopes: Mapping[tuple[str, str], tuple[float, float]]
-    limits: Mapping[str, Array]
+    spikes: Mapping[tuple[str, str], Array]
+    shared: Mapping[tuple[str, str], float]
 
 
-class RatesOverRank(Picture[NeededRates]):
-    """Which learning rate a rank needs, and which makes it diverge, over rank.
+class RateWindows(Picture[Windows]):
+    """From the rate that a rank needs to the rate at which its loss spikes, a bar for each rank.
 
     Settings: update ("style" or "facts").
 
     Examples
     --------
-    >>> picture = RatesOverRank().draw(update="style")
-    >>> print(f"{picture.drawn.slopes['sgd', 'alpha/r'][0]:.1f}")
-    0.8
+    >>> picture = RateWindows().draw(update="style")
+    >>> picture.drawn.spikes["adam", "alpha = 2r"].round(2).tolist()
+    [0.32, 0.32, 0.1, 0.1]
     """
 
+    size = (8.8, 4.6)
+    #: AdamW's like comes first: it is what people train with.
+    ORDER = ("adam", "sgd")
+
     def build(self) -> None:
-        panels = self.figure.subplots(1, 2, sharey=True)
-        self.lines: dict[tuple[str, str, str], Any] = {}
-        for ax, optimiser in zip(panels, training.OPTIMISERS):
-            ax.set(title=OPTIMISERS[optimiser], xlabel="rank r", xscale="log", yscale="log",
-                   xlim=(0.9, 72), ylim=(1e-4, 10))  # fmt: skip
-            ticks(ax, "x", list(sweeps.GRID_RANKS))
-            ticks(ax, "y", [1e-4, 0.001, 0.01, 0.1, 1, 10])
-            for rule in RULES:
-                look: dict[str, Any] = {"color": COLOURS[rule]}
-                self.lines[optimiser, rule, "needed"] = self.moving_line(
-                    ax, linestyle=LINES[rule], marker=MARKERS[rule], **look
+        panels = self.figure.subplots(2, 3, sharex=True, sharey=True)
+        rows = range(len(sweeps.GRID_RANKS))
+        self.bars, self.ends, self.both = {}, {}, {}
+        for line, optimiser in zip(panels, self.ORDER):
+            for ax, habit in zip(line, sweeps.HABITS):
+                label = LABELS[habit] if habit in RULES else TWICE_LABEL
+                ax.set(title=f"{OPTIMISERS[optimiser]}, {label}", xscale="log",
+                       xlim=(2e-4, 5), ylim=(-0.6, len(rows) - 0.4))  # fmt: skip
+                ticks(ax, "x", [0.001, 0.01, 0.1, 1])
+                ax.set_yticks(rows, labels=[f"{rank}" for rank in sweeps.GRID_RANKS])
+                self.both[optimiser, habit] = self.moves(
+                    ax.axvline(np.nan, color=GREY, linestyle=":", linewidth=1.4)
                 )
-                self.lines[optimiser, rule, "diverges"] = self.moving_line(
-                    ax, linestyle="", marker="x", markersize=8, markeredgewidth=2, **look
-                )
-                self.lines[optimiser, rule, "limit"] = self.moving_line(
-                    ax, linestyle=":", linewidth=1.2, **look
-                )
-        panels[0].set_ylabel("learning rate")
-        handles = [
-            *(self.lines["sgd", rule, "needed"] for rule in RULES),
-            Line2D([], [], color=GREY, linestyle="", marker="x", markersize=8, markeredgewidth=2),
-            Line2D([], [], color=GREY, linestyle=":", linewidth=1.2),
-        ]
-        labels = [*(f"{LABELS[rule]}: leaves 10 %" for rule in RULES), "diverges",
-                  r"$1/(s\sigma_1)$ (SGD)"]  # fmt: skip
-        self.legend(handles, labels)
+                for i in rows:
+                    key, colour = (optimiser, habit, i), RANK_COLOURS[i]
+                    self.bars[key] = self.moving_line(ax, color=colour, linewidth=5)
+                    self.ends[key] = self.moving_line(
+                        ax, color=colour, linestyle="", marker="X", markersize=9
+                    )
+        for ax in panels[1]:
+            ax.set_xlabel("learning rate")
+        for ax in panels[:, 0]:
+            ax.set_ylabel("rank r")
+        self.legend(
+            [Line2D([], [], color=GREY, linewidth=5),
+             Line2D([], [], color=GREY, linestyle="", marker="X", markersize=9),
+             Line2D([], [], color=GREY, linestyle=":", linewidth=1.4)],
+            ["learns nine tenths in 100 steps", "the loss spikes", "one rate that serves all"],
+        )  # fmt: skip
 
-    def numbers(self, update: str = "facts") -> NeededRates:
-        ranks = np.array(sweeps.GRID_RANKS)
-        largest = sweeps.article_loss(update).singular_values[0]
-        needed, diverges, slopes = {}, {}, {}
-        limits: dict[str, Any] = {}
-        for optimiser in OPTIMISERS:
-            grid = sweeps.rate_grid(update, optimiser)
-            for i, rule in enumerate(RULES):
-                each = grid.needed_rate()[i]
-                needed[optimiser, rule] = each.mean(axis=-1)
-                per_seed = training.log_slope(ranks, each.T)
-                slopes[optimiser, rule] = float(per_seed.mean()), float(per_seed.std(ddof=1))
-                diverges[optimiser, rule] = grid.diverging_rate()[i].min(axis=-1)
-                limits[rule] = training.stable_rate(largest, scale(sweeps.ALPHA, ranks, rule))
-        return NeededRates(update, needed, diverges, slopes, limits)
+    def numbers(self, update: str = "style") -> Windows:
+        needed, spikes, shared = {}, {}, {}
+        for optimiser in self.ORDER:
+            grid = training.rate_grid(update, optimiser)
+            each = grid.needed_rate().mean(axis=-1), grid.spiking_rate().min(axis=-1)
+            for i, habit in enumerate(sweeps.HABITS):
+                key = optimiser, habit
+                needed[key], spikes[key] = (values[i] for values in each)
+                low, high = float(needed[key].max()), float(spikes[key].min())
+                shared[key] = float(np.sqrt(low * high)) if low < high else float("nan")
+        return Windows(update, needed, spikes, shared)
 
-    def place(self, numbers: NeededRates) -> str:
-        ranks = np.array(sweeps.GRID_RANKS)
-        for (optimiser, rule), needed in numbers.needed.items():
-            self.lines[optimiser, rule, "needed"].set_data(ranks, needed)
-            # Adam's steps are bounded: past its window it stops learning, it does not diverge.
-            if optimiser == "sgd":
-                rates = numbers.diverges[optimiser, rule]
-                shown = np.where(np.isfinite(rates), rates, np.nan)
-                self.lines[optimiser, rule, "diverges"].set_data(ranks, shown)
-                self.lines[optimiser, rule, "limit"].set_data(ranks, numbers.limits[rule])
-        said = [
-            f"{round(slope, 1) + 0.0:.1f} for {OPTIMISERS[optimiser]} with {rule}"
-            for (optimiser, rule), (slope, _) in numbers.slopes.items()
-        ]
+    @property
+    def serving(self) -> int:
+        """In how many panels one rate serves all ranks."""
+        return sum(np.isfinite(rate) for rate in self.drawn.shared.values())
+
+    def place(self, numbers: Windows) -> str:
+        said = []
+        for key, needed in numbers.needed.items():
+            spikes, rate = numbers.spikes[key], numbers.shared[key]
+            for i, (low, high) in enumerate(zip(needed, spikes)):
+                # A window that is open to the right ends where the grid does.
+                end = high if np.isfinite(high) else sweeps.GRID_RATES[key[0]][-1]
+                self.bars[(*key, i)].set_data([low, end], [i, i])
+                self.ends[(*key, i)].set_data([high], [i])
+            self.both[key].set_xdata([rate] * 2)
+            whether = f"{rate:.1g} serves all" if np.isfinite(rate) else "no one rate serves all"
+            said.append(
+                f"{OPTIMISERS[key[0]]} with {key[1]} needs {needed[0]:.1g} at rank 1 and "
+                f"{needed[-1]:.1g} at rank 64, spikes at {spikes[0]:.1g} and {spikes[-1]:.1g}, "
+                f"{whether}"
+            )
         return (
-            f"The learning rate that leaves 10 % of the {numbers.update} update to learn after "
-            f"{sweeps.GRID_STEPS} steps goes with rank to the power of {listed(said)}."
+            f"Learning rates for the {numbers.update} update, alpha {sweeps.ALPHA}, "
+            f"{len(sweeps.SEEDS)} seeds, grid of half decades: {'; '.join(said)}."
         )

@@ -6,15 +6,16 @@ measured over the rank; ``identities`` what scale and rate have in common and wh
 it; ``sweeps`` training over ranks and learning rates.
 """
 
-from .identities import adamw, first_step_exponent
+from .identities import adamw, first_step_exponent, twins
 from .init import INITS, init_A, init_variance
 from .loop import BLOW_UP, History, gradients, train
 from .losses import DataLoss, Loss, MatrixLoss, noisy_data
 from .optimisers import OPTIMISERS
-from .sweeps import Sweep, article_loss, compare, fixed_rate, rate_grid, sweep
+from .sweeps import HABITS, Sweep, article_loss, compare, rate_grid, sweep, tuned_table
 from .theory import (
     QUANTITIES,
     Exponent,
+    doubled,
     first_step_sizes,
     gaussian_target,
     log_slope,
@@ -25,6 +26,7 @@ from .theory import (
 
 __all__ = [
     "BLOW_UP",
+    "HABITS",
     "INITS",
     "OPTIMISERS",
     "QUANTITIES",
@@ -37,9 +39,9 @@ __all__ = [
     "adamw",
     "article_loss",
     "compare",
+    "doubled",
     "first_step_exponent",
     "first_step_sizes",
-    "fixed_rate",
     "gaussian_target",
     "gradients",
     "init_A",
@@ -52,4 +54,6 @@ __all__ = [
     "sweep",
     "theory_exponent",
     "train",
+    "tuned_table",
+    "twins",
 ]

@@ -17,11 +17,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import validation
+from ..tables import Table
 from ..validation import Array
 from .init import init_A
 from .loop import gradients
 from .losses import Loss
 from .optimisers import EPSILON, Adam
+from .sweeps import article_loss
 from .theory import log_slope
 
 #: At which ranks the exponents are measured, unless said otherwise.
@@ -78,6 +80,36 @@ def adamw(
         A -= rates[0] * (moves[0] + decays[0] * A)
         B -= rates[1] * (moves[1] + decays[1] * B)
     return np.asarray(s * B @ A)
+
+
+def twins(scale: float = 2.0, decay: float = 0.1, steps: int = 200) -> Table:
+    """How far a run at scale 1 is from one at `scale`, by what B is given to make up for it.
+
+    On the article's facts, rank 64, AdamW at 3e-4, from one start.
+
+    Examples
+    --------
+    >>> twins(steps=5).rows[0]
+    ('rate x 2, decay / 2, epsilon / 2', 'the same run')
+    """
+    loss, rate, s = article_loss("facts"), 3e-4, f"{scale:g}"
+    A = init_A(np.random.RandomState(0), 64, 64)
+    whole = adamw(loss, A, scale, (rate, rate), (decay, decay), steps=steps)
+    changes = {
+        f"rate x {s}, decay / {s}, epsilon / {s}": (scale, 1 / scale, 1 / scale),
+        f"rate x {s}, decay / {s}": (scale, 1 / scale, 1),
+        f"rate x {s}": (scale, 1, 1),
+        "nothing": (1, 1, 1),
+    }
+    rows = []
+    for label, (r, d, e) in changes.items():
+        settings = (rate, r * rate), (decay, d * decay), (EPSILON, e * EPSILON)
+        apart = np.linalg.norm(adamw(loss, A, 1.0, *settings, steps=steps) - whole)
+        apart /= np.linalg.norm(whole)
+        rows.append((label, f"{apart:.0e}" if apart > 1e-9 else "the same run"))
+    return Table(
+        ("scale 1, and for B", f"distance from the run at scale {s}, over its length"), rows
+    )
 
 
 def first_step_exponent(

@@ -9,6 +9,7 @@ B starts at zero and A at random, as in LoRA (Hu et al. 2021, arXiv:2106.09685).
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import validation
 from ..validation import Array
 from .losses import Loss, squared_norm
+from .optimisers import EPSILON, Optimiser
 from .optimisers import optimiser as make_optimiser
 
 #: A run whose loss passes this many times its first loss is stopped: it diverged.
@@ -136,6 +138,9 @@ def train(
     optimiser: str = "adam",
     steps: int = 100,
     ratio_B: float = 1.0,
+    epsilon: float = EPSILON,
+    decay: float = 0.0,
+    clip: float = np.inf,
 ) -> History:
     """Train B from zero and A from the given values, on the full loss.
 
@@ -159,6 +164,14 @@ def train(
         The learning rate of B over that of A (LoRA+, Hayou et al. 2024,
         arXiv:2402.12354). Under Adam the scale s is exactly such a ratio: s B takes
         the place of B, and Adam's steps do not depend on the size of gradients.
+    epsilon : float, above 0
+        Adam's; SGD has none.
+    decay : float
+        Weight decay as in AdamW (Loshchilov and Hutter 2017, arXiv:1711.05101): each step
+        shrinks both factors by their rate times this.
+    clip : float, above 0
+        The gradients of A and B, read as one list of numbers, are scaled down to this length
+        where they are longer.
 
     Returns
     -------
@@ -188,7 +201,11 @@ def train(
     learning_rate = validation.positive_array("learning_rate", learning_rate)
     steps = validation.integer("steps", steps, 1)
     ratio_B = validation.number("ratio_B", ratio_B, 0, above=True)
-    make_optimiser(optimiser)
+    epsilon = validation.number("epsilon", epsilon, 0, above=True)
+    decay = validation.number("decay", decay, 0)
+    if not clip > 0:
+        raise ValueError(f"clip must be above 0, got {clip!r}")
+    optimisers = make_optimiser(optimiser, epsilon), make_optimiser(optimiser, epsilon)
     try:
         runs = np.broadcast_shapes(A.shape[:-2], scale.shape, learning_rate.shape)
     except ValueError:
@@ -199,7 +216,9 @@ def train(
     A = np.broadcast_to(A, (*runs, rank, k)).reshape(-1, rank, k)
     s, eta = (np.broadcast_to(x, runs).reshape(-1, 1, 1) for x in (scale, learning_rate))
     batches = [
-        _train_batch(loss, A[part], s[part], eta[part], optimiser, steps, ratio_B)
+        _train_batch(
+            loss, A[part], s[part], eta[part], deepcopy(optimisers), steps, ratio_B, decay, clip
+        )
         for part in (slice(i, i + BATCH) for i in range(0, len(A), BATCH))
     ]
     whole = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
@@ -208,8 +227,9 @@ def train(
 
 
 def _train_batch(
-    loss: Loss, A: Array, s: Array, eta: Array, name: str, steps: int, ratio_B: float
-) -> dict[str, Any]:
+    loss: Loss, A: Array, s: Array, eta: Array, optimisers: tuple[Optimiser, Optimiser],
+    steps: int, ratio_B: float, decay: float, clip: float,
+) -> dict[str, Any]:  # fmt: skip
     """Train the runs along the first axis; returns the fields of `History`."""
     target = loss.target.ravel()
     count, rank, _ = A.shape
@@ -217,7 +237,7 @@ def _train_batch(
     final_A, final_B = np.zeros_like(A), np.zeros_like(B)
     series = np.full((len(SERIES), count, steps + 1), np.inf)
     diverged_at = np.full(count, -1)
-    optimiser_A, optimiser_B = make_optimiser(name), make_optimiser(name)
+    optimiser_A, optimiser_B = optimisers
     running = np.arange(count)
     target_power = target @ target
     limit = BLOW_UP * loss.evaluate(np.zeros(loss.target.shape))[0]
@@ -239,7 +259,11 @@ def _train_batch(
             sizes = (np.sqrt(squared_norm(array)) for array in (update, gradient_A, gradient_B))
             series[:, running, step] = value, progress, *sizes
             if step < steps:
-                A -= eta * optimiser_A.direction(gradient_A)
-                B -= (eta * ratio_B) * optimiser_B.direction(gradient_B)
+                if clip < np.inf:
+                    length = np.sqrt(squared_norm(gradient_A) + squared_norm(gradient_B))
+                    shorter = np.minimum(1, clip / np.maximum(length, 1e-300))[:, None, None]
+                    gradient_A, gradient_B = shorter * gradient_A, shorter * gradient_B
+                A -= eta * (optimiser_A.direction(gradient_A) + decay * A)
+                B -= (eta * ratio_B) * (optimiser_B.direction(gradient_B) + decay * B)
     final_A[running], final_B[running] = A, B
     return dict(zip(SERIES, series), diverged_at=diverged_at, A=final_A, B=final_B)

@@ -65,6 +65,6 @@ class Adam:
         self.mean, self.square = self.mean[runs], self.square[runs]
 
 
-def optimiser(name: str) -> Optimiser:
+def optimiser(name: str, epsilon: float = EPSILON) -> Optimiser:
     """A fresh "sgd" or "adam". Raises ValueError for another name."""
-    return Adam() if validation.choice("optimiser", name, OPTIMISERS) == "adam" else SGD()
+    return Adam(epsilon) if validation.choice("optimiser", name, OPTIMISERS) == "adam" else SGD()

@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import validation
 from ..lora import updates
-from ..lora.scaling import RULES, scale
+from ..lora.scaling import RULES, STANDARD, scale
+from ..tables import Table
 from ..validation import Array
 from .init import init_A
 from .loop import History, train
@@ -144,6 +145,15 @@ class Sweep:
         rate[crosses] = np.exp(first + part * (last - first))
         return rate
 
+    def spiking_rate(self, above: float = 1.1) -> Array:
+        """(S, R, K): the smallest rate on the grid at which the loss rises above its start.
+
+        Above so many times the loss at step 0, at any step; inf where none does.
+        """
+        above = validation.number("above", above, 1, above=True)
+        rises = self.loss.max(axis=-1) > above * self.loss[..., 0]
+        return np.where(rises, self.learning_rates[:, None], np.inf).min(axis=2)
+
     def diverging_rate(self) -> Array:
         """(S, R, K): the smallest rate on the grid that diverged; inf where none did."""
         rates = self.learning_rates[:, None]
@@ -207,13 +217,11 @@ def sweep(
     )
 
 
+#: The common habit beside the two rules: it keeps the scale at 2.
+TWICE = "alpha = 2r"
+HABITS = (*RULES, TWICE)
 SEEDS = (0, 1, 2)
 ALPHA = updates.ARTICLE_ALPHA
-
-#: All ranks at one small learning rate, the same for every rank.
-FIXED_RANKS = (1, 2, 4, 8, 16, 32, 64)
-FIXED_RATE = {"sgd": 1e-3, "adam": 3e-4}
-FIXED_STEPS = 200
 
 #: A few ranks over learning rates from too small to too large, half a decade apart.
 GRID_RANKS = (1, 4, 16, 64)
@@ -235,29 +243,56 @@ def article_loss(update: str, noise: float = updates.ARTICLE_NOISE) -> MatrixLos
 
 
 @lru_cache(maxsize=8)
-def fixed_rate(update: str, optimiser: str) -> Sweep:
-    """Every rank at one learning rate, both scalings, three seeds.
-
-    Examples
-    --------
-    >>> fixed_rate("style", "sgd").error[:, :, 0, 0, -1].shape
-    (2, 7)
-    """
-    validation.choice("optimiser", optimiser, OPTIMISERS)
-    rate = FIXED_RATE[optimiser]
-    return sweep(article_loss(update), FIXED_RANKS, rate, optimiser, ALPHA, SEEDS, FIXED_STEPS)
-
-
-@lru_cache(maxsize=8)
 def rate_grid(update: str, optimiser: str) -> Sweep:
-    """A few ranks over the grid of learning rates, both scalings, three seeds.
+    """A few ranks over the grid of learning rates, for each of `HABITS`, three seeds.
 
     Examples
     --------
     >>> grid = rate_grid("style", "sgd")
     >>> grid.loss.shape, grid.ranks.tolist()
-    ((2, 4, 9, 3, 101), [1, 4, 16, 64])
+    ((3, 4, 9, 3, 101), [1, 4, 16, 64])
     """
     validation.choice("optimiser", optimiser, OPTIMISERS)
-    rates = GRID_RATES[optimiser]
-    return sweep(article_loss(update), GRID_RANKS, rates, optimiser, ALPHA, SEEDS, GRID_STEPS)
+    loss, rates = article_loss(update), GRID_RATES[optimiser]
+    both = sweep(loss, GRID_RANKS, rates, optimiser, ALPHA, SEEDS, GRID_STEPS)
+    doubled = 2 * np.array(GRID_RANKS)
+    twice = sweep(loss, GRID_RANKS, rates, optimiser, doubled, SEEDS, GRID_STEPS, rules=[STANDARD])
+    losses, errors = (
+        np.concatenate([getattr(each, name) for each in (both, twice)])
+        for name in ("loss", "error")
+    )
+    return Sweep(both.ranks, both.learning_rates, losses, errors, both.floor)
+
+
+def scale_under(habit: str, alpha: float, rank: int) -> float:
+    """The scale at a rank under one of `HABITS`; with alpha = 2r it is 2, whatever alpha.
+
+    Examples
+    --------
+    >>> scale_under("alpha/r", 16, 8), scale_under("alpha = 2r", 16, 8)
+    (2.0, 2.0)
+    """
+    validation.choice("habit", habit, HABITS)
+    return 2.0 if habit == TWICE else float(scale(alpha, rank, habit))
+
+
+def tuned_table() -> Table:
+    """What each habit leaves to learn with the rate tuned rank by rank, and with one for all.
+
+    Examples
+    --------
+    >>> tuned_table().headings[2]
+    'left, each rank tuned'
+    """
+    rows = []
+    for optimiser in reversed(OPTIMISERS):
+        for update in updates.NAMES:
+            grid = rate_grid(update, optimiser)
+            tuned, (rate, worst) = grid.tuned().max(axis=-1), grid.shared()
+            rows += [
+                (f"{optimiser}, {update}", habit, f"{100 * tuned[i]:.1f} %", f"{rate[i]:.2g}",
+                 f"{100 * worst[i]:.1f} %")
+                for i, habit in enumerate(HABITS)
+            ]  # fmt: skip
+    shared = ("best rate for all ranks", "left there, worst rank")
+    return Table(("optimiser, update", "alpha", "left, each rank tuned", *shared), rows)

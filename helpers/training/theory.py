@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from .. import validation
 from ..lora.scaling import RULES, scale
+from ..tables import Table
 from ..validation import Array
 from .init import INITS, init_A
 from .optimisers import OPTIMISERS
@@ -261,3 +262,28 @@ def log_slope(x: ArrayLike, y: ArrayLike) -> Array:
     log_y = np.log(validation.positive_array("y", y))
     centred = log_x - log_x.mean()
     return np.asarray(log_y @ centred / (centred @ centred))
+
+
+def doubled() -> Table:
+    """What a doubled rank does to the first step, and the rate that makes up for it.
+
+    With alpha kept, and with alpha = 2r. Progress and length change by powers of two, see
+    `theory_exponent`; with alpha = 2r, which keeps s, both optimisers have the powers of r alone.
+
+    Examples
+    --------
+    >>> doubled().rows[2]
+    ('Adam', 'alpha = 2r', 'x 2.00', 'x 1.41', 'x 0.50')
+    """
+    rows = []
+    for optimiser, name in (("adam", "Adam"), ("sgd", "SGD")):
+        powers = {
+            rule: [theory_exponent(optimiser, rule, quantity) for quantity in QUANTITIES]
+            for rule in RULES
+        }
+        powers["alpha = 2r"] = [_POWERS[quantity, optimiser][1] for quantity in QUANTITIES]
+        for rule, (progress, norm) in powers.items():
+            factors = (2**progress, 2**norm, 2**-progress)
+            rows.append((name, rule, *(f"x {factor:.2f}" for factor in factors)))
+    changes = ("first step's progress", "its length", "rate that keeps the progress")
+    return Table(("rank doubles", "alpha", *changes), rows)

@@ -137,44 +137,6 @@ def truncated_or_trained(picture):
     return [*said, "90 % are right"]
 
 
-def rank_for_people(picture):
-    needed = {}
-    for row in stored("small_model")["needed"]:
-        if row["task"] != "saga":
-            needed.setdefault(int(row["task"]), []).append(row["rank"])
-            table = row["seen"]
-            assert table[str(row["rank"])] >= 0.9
-            assert table[str(row["rank"] - 1)] < 0.9
-    agree_seeded(picture.lines["truncated"], needed)
-    said = ["25, 100 and 400 new people"]
-    for count, ranks in needed.items():
-        low, high = min(ranks), max(ranks)
-        said.append(f"{low} to {high}" if low < high else f"{low}")
-        table = tabled(capacity_rows(str(count)), "rank", "facts")
-        drawn = dict(zip(picture.lines["trained"].line.get_xdata(),
-                         picture.lines["trained"].line.get_ydata()))  # fmt: skip
-        assert drawn[count] <= lowest_rank(table, 0.9)
-    return said
-
-
-def rates_in_model(picture, recalled):
-    sweep = [row for row in stored("small_lora")["runs"] if row["alpha"] == 16]
-    said = []
-    for (optimiser, rule, rank), line in picture.lines.items():
-        rows = [
-            row for row in sweep
-            if (row["optimiser"], row["rank"]) == (optimiser, rank)
-            and (rank == 1 or row["use_rslora"] == (rule == RSLORA))
-        ]  # fmt: skip
-        table = tabled(rows, "learning_rate", recalled)
-        agree_seeded(line, table)
-        if recalled == "facts" and rank == 64:
-            smallest = min(table)
-            said.append(f"{100 * np.mean(table[smallest]):.0f} % at rank 64")
-    assert {key[1] for key in picture.lines} == {STANDARD, RSLORA}
-    return [*said, "AdamW with alpha/r", "SGD with alpha/sqrt(r)"]
-
-
 def pretrained_over_rank(picture, learning_rate):
     data = stored("pretrained")
     said = ["SmolLM2-135M"]
@@ -300,8 +262,6 @@ MODELS = {
         pretrained_over_rank,
         [{"learning_rate": 2e-3}, {"learning_rate": 5e-4}],
     ),
-    "RankForPeople": (rank_for_people, [{}]),
-    "RatesInModel": (rates_in_model, [{"recalled": "facts"}, {"recalled": "known"}]),
     "TruncatedOrTrained": (truncated_or_trained, [{}]),
     "WhatToSet": (
         what_to_set,

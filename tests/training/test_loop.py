@@ -9,6 +9,8 @@ from helpers import training
 from helpers.lora.scaling import RULES, scale
 from tests.support.training import FACTS, STYLE, plain_loop, some_loss
 
+A4 = training.init_A(np.random.RandomState(0), 4, 64)
+
 
 def test_history_of_one_run():
     A = training.init_A(np.random.RandomState(0), 3, 64)
@@ -182,6 +184,34 @@ def test_a_ratio_that_is_not_above_zero_is_named(ratio):
         training.compare(FACTS, 4, 16, 0.1, ratio_B=ratio)
 
 
+def test_decay_and_epsilon_are_those_of_adamw():
+    run = training.train(FACTS, A4, 2.0, 1e-3, "adam", 30, epsilon=1e-3, decay=0.2)
+    settings = (1e-3, 1e-3), (0.2, 0.2), (1e-3, 1e-3)
+    expected = training.adamw(FACTS, A4, 2.0, *settings, steps=30)
+    np.testing.assert_allclose(2.0 * run.B @ run.A, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_a_clipped_step_of_sgd_has_the_length_that_is_allowed():
+    start = training.train(FACTS, A4, 2.0, 0.1, "sgd", 1, clip=0.5)
+    assert start.gradient_B[0] > 0.5
+    assert np.linalg.norm(start.B) == pytest.approx(0.1 * 0.5, rel=1e-9)
+    apart = [training.train(FACTS, A4, 2.0, 1e-3, "sgd", 5, clip=c).loss for c in (1e9, np.inf)]
+    np.testing.assert_allclose(*apart, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "setting, message",
+    [
+        ({"epsilon": 0.0}, "epsilon must"),
+        ({"decay": -0.1}, "decay must"),
+        ({"clip": 0}, "clip must"),
+    ],
+)
+def test_a_setting_out_of_range_is_named(setting, message):
+    with pytest.raises(ValueError, match=f"{message} must be"):
+        training.train(FACTS, A4, 1, 0.1, **setting)
+
+
 @pytest.mark.parametrize("rate", [0.5, 1e3, 1e100, 1e300])
 @pytest.mark.parametrize("optimiser", training.OPTIMISERS)
 def test_divergence_is_flagged_without_warnings(rate, optimiser):
@@ -210,9 +240,6 @@ def test_a_diverging_run_leaves_its_neighbours_alone(optimiser):
     for i, rate in ((0, 1e-3), (2, 2e-3)):
         alone = training.train(FACTS, A, 4.0, rate, optimiser, 20)
         np.testing.assert_allclose(together.loss[i], alone.loss, rtol=1e-9)
-
-
-A4 = training.init_A(np.random.RandomState(0), 4, 64)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Sweeps over ranks and learning rates, and what is read off them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,24 @@ def test_needed_rate_is_interpolated_in_both_logarithms():
     )
     assert np.isnan(never.needed_rate(0.1)).all()
     assert np.isinf(never.diverging_rate()).all()
+
+
+def test_spiking_rate_is_the_first_at_which_a_run_rises_above_its_start():
+    loss = np.ones((1, 1, 3, 2, 3))
+    loss[0, 0, 1, 1, 1], loss[0, 0, 2, :, 2] = 1.2, np.inf
+    swept = training.Sweep(np.array([4]), np.array([0.1, 0.2, 0.3]), loss, loss, np.zeros(1))
+    assert swept.spiking_rate()[0, 0].tolist() == [0.3, 0.2]
+    assert swept.spiking_rate(1.3)[0, 0].tolist() == [0.3, 0.3]
+    assert np.isinf(replace(swept, loss=np.ones_like(loss)).spiking_rate()).all()
+    with pytest.raises(ValueError, match="above must be"):
+        swept.spiking_rate(1.0)
+
+
+def test_the_grid_has_alpha_2r_beside_the_rules():
+    grid = training.rate_grid("style", "adam")
+    alone = training.sweep(training.article_loss("style"), (16,), grid.learning_rates, "adam", 32,
+                           rules=["alpha/r"])  # fmt: skip
+    np.testing.assert_allclose(grid.loss[2, 2], alone.loss[0, 0], rtol=1e-9)
 
 
 def test_the_articles_picture_and_its_end():
