@@ -4,7 +4,8 @@
     python -m tools.claims write     notebooks/appendix/claims.md, from the folder claims
 
 `notebooks/appendix/claims/03.toml` has what notebook 03's recap says, README.toml what the
-README does, and cheatsheet.toml the rows of the cheat sheet that are marked as shown. They are written by hand, one block for each sentence:
+README does, and cheatsheet.toml the rows of the cheat sheet that are marked as shown. They are
+written by hand, one block for each sentence:
 
     [[claim]]
     words = "The sentence as it stands, without links and emphasis."
