@@ -183,6 +183,12 @@ def four_bits() -> tuple[float, Table]:
     for setting in points.settings:
         facts, known[setting[2]] = _at(points, setting)
         rows.append((setting[2], share(facts), share(known[setting[2]])))
+    trained = adaptations.four_bits(64, trained_on=True)
+    for setting in trained.settings:
+        # Beside the base of four bits is how it was trained.
+        if setting[2] not in ("base alone", "beside"):
+            name = f"trained beside four bits, {setting[2].replace('as trained', 'so served')}"
+            rows.append((name, *(share(each) for each in _at(trained, setting))))
     return float(100 * known["beside"].mean()), Table(("rank 64, NF4", NEW, KNOWN), rows)
 
 
