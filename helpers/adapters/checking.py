@@ -15,7 +15,7 @@ from urllib.parse import quote
 import numpy as np
 
 from ..tensorfile import shown
-from .loading import Applied, Profile, applied, known, profile, profiles
+from .loading import Applied, Profile, applied, known, place_of, profile, profiles
 from .modules import FULL, HADAMARD, KRONECKER, PAIR, TUCKER, Adapter, Finding
 from .tensor_names import ADDED, BIAS, DORA, EMPTY, PREFIX, TRAINED_BIAS, WHOLE, in_model
 
@@ -108,6 +108,8 @@ def check(adapter: Adapter, loader: str, max_rank: int | None = None) -> Check:
 def checks(adapter: Adapter) -> list[Check]:
     """What each loader does with an adapter, of those that read its format.
 
+    One that goes by the header alone is left out where no header states a scale.
+
     Examples
     --------
     >>> from helpers.model import shipped
@@ -115,11 +117,10 @@ def checks(adapter: Adapter) -> list[Check]:
     ['peft', 'vllm', 'vllm-0.31', 'header-only']
     """
     held = features(adapter)
-    return [
-        _check(adapter, each, held, each.max_rank)
-        for each in profiles()
-        if adapter.source in each.reads
-    ]
+    readers = [each for each in profiles() if adapter.source in each.reads]
+    made = [_check(adapter, each, held, each.max_rank) for each in readers]
+    says = any(place_of(one) == "header" for each in adapter.modules for one in each.stated)
+    return [each for each in made if says or each.loader != "header-only"]
 
 
 def _check(
@@ -162,6 +163,7 @@ def features(adapter: Adapter) -> dict[str, list[str]]:
             add("bias")
         for name in config.get("modules_to_save") or []:
             add("head" if name in _HEADS else "saved modules")
+        add("no settings" if {"r", "target_modules"} - config.keys() else None)
         if config.get("lora_alpha") is None:
             add("null alpha" if "lora_alpha" in config else "no alpha")
         if isinstance(config.get("target_modules"), str) and "all" not in config["target_modules"]:
@@ -173,7 +175,7 @@ def features(adapter: Adapter) -> dict[str, list[str]]:
 def _name(key: str, folder: bool) -> str | None:
     """What is odd about the name of A, if anything is."""
     if not folder:
-        return "names: front" if "_orig_mod." in key else None
+        return "names: front" if "_orig_mod" in key else None
     bare = key.partition(PREFIX)[2] or key
     if ".lora_A" not in key and ".lora_embedding_A" not in key:
         return "names: style"

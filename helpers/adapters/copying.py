@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import terminal
+from ..tables import Table, short_names
 from ..terminal import wrapped
-from . import scale_audit, summary
+from . import scale_audit
 from .checkpoints import extract
 from .combining import merge
 from .copies import bake, truncate
@@ -149,6 +150,18 @@ def _targets(given: argparse.Namespace) -> dict[str, Any]:
     return {key: getattr(given, key) for key in ("rank", "energy", "error", "budget", "max_rank")}
 
 
+def _cut_table(made: Sequence[Cut], width: int) -> Table:
+    """What a cut did."""
+    names = short_names([cut.name for cut in made], width - 40)
+    return Table(
+        ["module", "r", "new r", "new alpha", "error"],
+        [
+            [name, cut.before, cut.rank, f"{cut.alpha:.5g}", f"{cut.error:.3g}"]
+            for name, cut in zip(names, made)
+        ],
+    )
+
+
 def _report(
     given: argparse.Namespace, cuts: Sequence[Cut], texts: Sequence[str], more: Any = None
 ) -> None:
@@ -158,7 +171,7 @@ def _report(
         modules = [asdict(cut) for cut in cuts]
         _print_json({"modules": modules, "total_error": total, "remarks": texts, **(more or {})})
         return
-    print(summary.cut_table(cuts[:_TOP], terminal.width()))
+    print(_cut_table(cuts[:_TOP], terminal.width()))
     if len(cuts) > _TOP:
         print(f"{len(cuts) - _TOP} more rows: --json lists all.")
     print(f"\n{wrapped(_error_text(cuts, total))}")

@@ -185,7 +185,7 @@ def _scale(how: str, module: Module, adapter: Adapter, scaled: Sequence[Module])
         rslora = how == "config" and given.get("use_rslora", False)
         rule = scaling.RSLORA if rslora else scaling.STANDARD
         return float(scaling.scale(alpha, given.get("r", DEFAULTS["r"]), rule))
-    places = {_kind_of(each): each.scale for each in reversed(module.stated)}
+    places = {place_of(each): each.scale for each in reversed(module.stated)}
     if how == "header":
         return places.get("header", 1.0)
     if how.startswith("metadata") and METADATA in {each.place for each in module.stated}:
@@ -193,7 +193,7 @@ def _scale(how: str, module: Module, adapter: Adapter, scaled: Sequence[Module])
     if "tensor" in places or how == "alpha tensors" or module.form != PAIR:
         return places.get("tensor", 1.0)
     alphas = Counter(
-        each.alpha for one in scaled for each in one.stated if _kind_of(each) == "tensor"
+        each.alpha for one in scaled for each in one.stated if place_of(each) == "tensor"
     )
     if alphas:  # of the most modules, where this one has none
         return alphas.most_common(1)[0][0] / module.rank
@@ -201,7 +201,7 @@ def _scale(how: str, module: Module, adapter: Adapter, scaled: Sequence[Module])
     return scaled[0].rank / module.rank if mixed else 1.0
 
 
-def _kind_of(stated: Stated) -> str:
+def place_of(stated: Stated) -> str:
     """Where a scale is stated: in a "tensor", in a "header" (or config), or "nowhere"."""
     if stated.place.startswith("tensor "):
         return "tensor"

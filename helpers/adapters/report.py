@@ -200,6 +200,7 @@ def groups(
         name = row.name
         if numbers := blocks(name):
             name = name[numbers[-1] + 1 :] if by == "kind" else name[: numbers[0]]
+            name = re.sub(r"(experts.*\.)\d+$", r"\1*", name)  # of one tensor
         made.setdefault(name, []).append(row)
     found = [Group(name, tuple(some)) for name, some in made.items()]
     if sort == "name":

@@ -13,9 +13,8 @@ from ..lora.several import Spectrum
 from ..tables import Table, short_names
 from ..terminal import WIDTH
 from .checking import Check, checks
-from .modules import Adapter
+from .modules import FULL, Adapter
 from .report import CAUTION, Group, Row, groups, rows, used
-from .singular_values import Cut
 from .tensor_names import DORA
 
 LEGEND = (
@@ -41,10 +40,8 @@ class Answer:
         Which loaders apply it as trained, and which do not; empty for two checkpoints.
     steps, caution : tuple of str, str
         What to do next, and what the numbers do not say.
-    checks : tuple of Check
-        What each loader does.
-    rows : tuple of Row
-        One for each module, in their order.
+    checks, rows : tuple of Check, tuple of Row
+        One for each loader, and for each module in their order.
     """
 
     rank: str
@@ -77,11 +74,9 @@ def answer(spectra: Sequence[Spectrum], adapter: Adapter | None = None) -> Answe
     steps = [each.text for each in adapter.findings if each.kind == "dead"] if adapter else []
     if any(one.kind == "scale" for each in found for one in each.findings):
         steps.append("Before such a loader serves it: `bake`, then `check --loader NAME`.")
-    steps.append(_cut(spectra, made, adapter))
+    todo = tuple(filter(None, [*steps, _cut(spectra, made, adapter)]))
     caution = CAUTION if any(row.norm > 0 for row in made) else ""
-    return Answer(
-        used(made), _strength(found), tuple(filter(None, steps)), caution, found, tuple(made)
-    )
+    return Answer(_rank(made, adapter), _strength(found), todo, caution, found, tuple(made))
 
 
 def brief(answer: Answer) -> dict[str, Any]:
@@ -94,18 +89,31 @@ def brief(answer: Answer) -> dict[str, Any]:
     return {**vars(answer), "checks": checks, "rows": len(answer.rows)}
 
 
+def _rank(made: Sequence[Row], adapter: Adapter | None) -> str:
+    whole = {each.name for each in adapter.modules if each.form == FULL} if adapter else set()
+    low = [row for row in made if row.name not in whole]
+    said = used(low or made)
+    if low and whole:
+        said += f" Beside them {len(whole)} differences of any rank are added whole."
+    start = "Of s B A, which is not the whole update here: " + said[0].lower()
+    return start + said[1:] if adapter and _not_all(adapter) else said
+
+
+def _not_all(adapter: Adapter) -> bool:
+    changed = any(each.kind == "base changed" for each in adapter.findings)
+    return changed or DORA in adapter.ignored.values()
+
+
 def _strength(found: Sequence[Check]) -> str:
     """Which loaders apply an adapter as trained, which at another strength, and the rest."""
-    said: dict[str, list[str]] = {}
-    for each in found:
+    said: dict[str, list[str]] = {"Applied as trained by": []}
+    for each in sorted(found, key=lambda each: any(one.kind == "refused" for one in each.findings)):
         kinds = dict.fromkeys(one.kind for one in each.findings)
         low, high = each.strength
         if each.fits or set(kinds) <= {"limit", "depends"}:
             limit = " (if told to take the rank)" if "limit" in kinds else ""
-            named = each.title + limit
-            said.setdefault("Applied as trained by", []).extend(
-                [] if each.title.startswith("one ") else [named]
-            )
+            if not each.title.startswith("one "):
+                said["Applied as trained by"].append(each.title + limit)
         elif "refused" in kinds:
             said.setdefault("Refused by", []).append(each.title)
         elif "scale" in kinds:
@@ -120,13 +128,17 @@ def _cut(spectra: Sequence[Spectrum], made: Sequence[Row], adapter: Adapter | No
     """Which modules to cut, to what rank, at what error."""
     if not any(row.norm > 0 for row in made):
         return ""
-    common = cuts.common_rank(spectra, ERROR)
     if adapter is None:
+        common = cuts.common_rank(spectra, ERROR)
         return f"A LoRA of rank {common} in every module holds it with an error of {ERROR}."
-    if DORA in adapter.ignored.values() or any(
-        each.kind == "base changed" for each in adapter.findings
-    ):
-        return "It is not to be cut as it is: s B A is not the whole update."
+    if _not_all(adapter):
+        return "It is not to be cut as it is."
+    plain = [each.plain for each in adapter.modules]
+    spectra = [one for one, may in zip(spectra, plain) if may]
+    made = [one for one, may in zip(made, plain) if may]
+    if not made:
+        return ""
+    common = cuts.common_rank(spectra, ERROR)
     ranks = [max(row.rank99, 1) for row in made]
     sides = np.array([row.d + row.k for row in made])
     whole = float(sides @ [row.rank for row in made])
@@ -138,7 +150,7 @@ def _cut(spectra: Sequence[Spectrum], made: Sequence[Row], adapter: Adapter | No
     return (
         f"To cut, each module to its own rank: `truncate --error {ERROR}` leaves {size:.0%} of "
         f"the parameters, at a relative error of {error:.2g} over all modules; to one rank for "
-        f"all: `truncate --rank {common}` leaves {one:.0%} at {ERROR}. {_most(made)}"
+        f"all: `truncate --rank {common}` leaves {one:.0%} at {ERROR}.{_most(made)}"
     )
 
 
@@ -147,8 +159,8 @@ def _most(made: Sequence[Row]) -> str:
     kinds = sorted(groups(made, "kind"), key=lambda each: each.left)
     words = [f"{each.name} (r {each.span('rank')} to {each.span('rank99')})" for each in kinds]
     if len(kinds) < 2 or kinds[0].left > kinds[-1].left - 0.05:
-        return f"All kinds of modules alike, {words[0]}."
-    return f"Most to cut in {', '.join(words[:2])}, least in {words[-1]}."
+        return " All kinds of modules alike." if len(kinds) > 1 else ""
+    return f" Most to cut in {', '.join(words[:-1][:2])}, least in {words[-1]}."
 
 
 def table(rows: Sequence[Row], width: int = WIDTH) -> Table:
@@ -234,15 +246,3 @@ def check_table(checks: Sequence[Check]) -> Table:
         kinds = dict.fromkeys(one.kind for one in each.findings if one.kind != "depends")
         rows.append([each.title, "-" if refused else strength, ", ".join(kinds) or "-"])
     return Table(["loader", "strength", "why not as trained"], rows)
-
-
-def cut_table(made: Sequence[Cut], width: int = WIDTH) -> Table:
-    """What a cut did."""
-    names = short_names([cut.name for cut in made], width - 40)
-    return Table(
-        ["module", "r", "new r", "new alpha", "error"],
-        [
-            [name, cut.before, cut.rank, f"{cut.alpha:.5g}", f"{cut.error:.3g}"]
-            for name, cut in zip(names, made)
-        ],
-    )

@@ -11,10 +11,12 @@ import pytest
 from helpers import adapters
 from helpers.adapters import checking, loading
 from helpers.adapters.summary import check_table
+from tests.adapters import test_copy_cases as written
 from tests.support.adapters import draw, file_bytes, kohya_file, peft_folder
 
 Q = ("model.layers.0.self_attn.q_proj", "linear", (4, 12), (16, 4))
 V = ("model.layers.1.self_attn.v_proj", "linear", (8, 12), (16, 8))
+PAIR = (draw(1, 4, 12), draw(2, 16, 4))
 PLAIN = {"r": 4, "lora_alpha": 8, "rank_pattern": {}}
 
 
@@ -142,17 +144,17 @@ def test_what_a_folder_holds(tmp_path, what):
         assert found[loader][0] == expected, loader
 
 
-def test_lora_alpha_left_out(tmp_path):
-    """PEFT takes its default, 8; the others stop."""
-    path = peft_folder(tmp_path / "a", modules=[Q], **PLAIN)
+@pytest.mark.parametrize("key", ["lora_alpha", "r", "target_modules"])
+def test_a_setting_left_out(tmp_path, key):
+    """PEFT takes its default; vLLM and SGLang stop, and llama.cpp where lora_alpha is missing."""
+    path = peft_folder(tmp_path / "a", modules=[("x", "linear", (8, 12), (16, 8))], **PLAIN)
     config = json.loads((path / "adapter_config.json").read_text())
-    del config["lora_alpha"]
-    (path / "adapter_config.json").write_text(json.dumps(config))
+    del config[key]
+    (path / "adapter_config.json").write_text(json.dumps({**config, "rank_pattern": {"x": 8}}))
     found = outcome(adapters.read(path))
-    assert found["peft"] == FINE
-    assert {found[each][0][0] for each in ("vllm", "vllm-0.31", "sglang", "llama.cpp")} == {
-        "refused"
-    }
+    assert found["peft"][0] == []
+    assert all("refused" in found[each][0] for each in ("vllm", "vllm-0.31", "sglang"))
+    assert ("refused" in found["llama.cpp"][0]) == (key == "lora_alpha")
 
 
 #: What stands in front of, inside or behind a name, and who takes it.
@@ -164,6 +166,7 @@ NAMES = {
     "{}.lora_{}.weight": ("dead", "", "", ""),
     "base_model.model.{}.lora_{}.default.weight": ("dead", "refused", "", "refused"),
     "base_model.model.{}.lora_{}": ("dead", "refused", "", "refused"),
+    "module.{}.lora_{}.weight": ("dead", "dead", "", "refused"),
 }
 
 
@@ -180,6 +183,35 @@ def test_names(tmp_path, name):
         found = adapters.check(adapter, loader)
         assert [each.kind for each in found.findings] == ([kind] if kind else [])
         assert found.strength == ((0, 0) if kind else (1, 1))
+
+
+def test_names_of_another_format_in_a_folder(tmp_path):
+    path = peft_folder(tmp_path / "a", modules=[Q], **PLAIN)
+    made = {f"{Q[0]}.lora_{half}.weight": (draw(i, *shape), "F32")
+            for i, (half, shape) in enumerate(zip(("down", "up"), Q[2:]))}  # fmt: skip
+    (path / "adapter_model.safetensors").write_bytes(file_bytes(made))
+    found = outcome(adapters.read(path))
+    assert found["peft"] == (["dead"], (0.0, 0.0))
+    assert all(found[each][0] == ["refused"] for each in ("vllm", "sglang", "llama.cpp"))
+
+
+def test_a_file_of_which_a_loader_takes_one_half(tmp_path):
+    made = {"a.lora_down.weight": PAIR[0], "a.lora_up.weight": PAIR[1],
+            "b.lora_A.weight": PAIR[0], "b.lora_B.weight": PAIR[1]}  # fmt: skip
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(file_bytes({name: (each, "F32") for name, each in made.items()}))
+    found = outcome(adapters.read(path))
+    assert found["comfyui"] == FINE
+    assert found["diffusers"][0] == found["sd-scripts"][0] == ["dropped"]
+
+
+def test_a_compiled_single_file(tmp_path):
+    made = {f"lora_unet__orig_mod.a.lora_{half}.weight": (each, "F32")
+            for half, each in zip(("down", "up"), PAIR)}  # fmt: skip
+    (tmp_path / "a.safetensors").write_bytes(file_bytes(made))
+    found = outcome(adapters.read(tmp_path / "a.safetensors"))
+    assert all(each == (["dead"], (0.0, 0.0)) for name, each in found.items() if "-" not in name
+               and name not in ("header-only", "no-rslora"))  # fmt: skip
 
 
 def test_a_rank_above_the_limit(tmp_path):
@@ -210,9 +242,6 @@ def test_shards_and_empty_tensors(tmp_path):
 
 def single(path, modules, alphas, metadata=None):
     return adapters.read(kohya_file(path, modules, alphas, "F32", metadata))
-
-
-PAIR = (draw(1, 4, 12), draw(2, 16, 4))
 
 
 def test_alpha_in_the_file_and_in_the_header(tmp_path):
@@ -319,6 +348,65 @@ def test_the_wrong_format_is_refused(tmp_path):
     assert found.sentence == "vLLM 0.33.0 reads peft adapters, and this is kohya."
     with pytest.raises(ValueError, match="loader must be one of"):
         adapters.check(adapter, "none")
+
+
+#: The strength at which each loader applies the modules of `test_copy_cases`, by hand, and what
+#: else it finds; 1 where nothing stands.
+CASES = {
+    "split_qkv": {"diffusers diffusers-0.38 comfyui sd-scripts": (1 / 3, 1)},
+    "whole_alpha": {}, "old_diffusers": {}, "higher_than_its_sides": {}, "mlx": {},
+    "linear_and_convolution": {"header-only": (1, 2)},
+    "header_only": {"diffusers diffusers-0.38 comfyui sd-scripts": (0.25, 0.25)},
+    "rank_and_alpha_in_the_header": {"diffusers diffusers-0.38 comfyui": (1 / 8, 1 / 8)},
+    "kohya_with_rslora": {
+        "diffusers diffusers-0.38 comfyui sd-scripts": (2 / 3, 2 / 3), "no-rslora": (0.5, 0.5),
+    },
+    "diffusers_with_alphas": {}, "diffusers_without_alphas": {"diffusers-0.38": (1, 2)},
+    "two_components": {"comfyui": (1 / 6, 2), "no-rslora": (0.5, 1)},
+    "wan": {"diffusers diffusers-0.38 sd-scripts": "dropped"},
+    "peft_defaults": {"vllm vllm-0.31 sglang llama.cpp": "refused"},
+    "peft_null_alpha": {"peft vllm vllm-0.31 sglang llama.cpp": "refused"},
+    "peft_with_a_dead_head": {
+        "vllm vllm-0.31 llama.cpp": "refused", "sglang": "dropped",
+        "peft header-only no-rslora": "dead",
+    },
+    "peft_with_trained_biases": {"vllm vllm-0.31 sglang llama.cpp": "refused"},
+    "peft_in_shards": {"peft vllm vllm-0.31 llama.cpp": "refused"},
+    "peft_from_a_hub": {"sglang llama.cpp no-rslora": (0.5, 0.5)},
+    "peft_with_an_adapters_name": {"peft": "dead", "vllm vllm-0.31 llama.cpp": "refused"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", written.CASES, ids=lambda case: case.__name__)
+def test_adapters_as_tools_write_them(tmp_path, case):
+    """Under each loader; and what `inspect` says to do next, bake or truncate, does it."""
+    path, _ = case(tmp_path)
+    adapter = adapters.read(path)
+    expected = {
+        loader: what for names, what in CASES[case.__name__].items() for loader in names.split()
+    }
+    # These configs say no target_modules, which vLLM and SGLang refuse: not what is asked here.
+    unset = {"vllm", "vllm-0.31", "sglang"} if adapter.source == "peft" else set()
+    for each in adapters.checks(adapter):
+        what = expected.get(each.loader)
+        kinds = {one.kind for one in each.findings if "target_modules" not in one.text}
+        if isinstance(what, str):
+            assert what in kinds, each.loader
+        elif what:
+            assert kinds == {"scale"}
+            assert each.loader in unset or each.strength == pytest.approx(what)
+        else:
+            assert kinds == set(), each.loader
+    said = " ".join(adapters.answer(adapters.spectra(adapter), adapter).steps)
+    ending = "" if path.is_dir() else ".safetensors"
+    assert ("`bake`" in said) == any(isinstance(each, tuple) for each in expected.values())
+    if "`bake`" in said:
+        baked = adapters.bake(adapter, tmp_path / f"baked{ending}")
+        found = [one.kind for each in adapters.checks(baked) for one in each.findings]
+        assert "scale" not in found
+    if "`truncate --error 0.1`" in said:
+        cuts = adapters.truncate(adapter, tmp_path / f"cut{ending}", error=0.1)
+        assert max(cut.error for cut in cuts) <= 0.1
 
 
 def test_profiles_have_a_source_a_version_and_words():

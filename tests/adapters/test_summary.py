@@ -7,7 +7,7 @@ from helpers import adapters
 from helpers.adapters import summary
 from helpers.lora.several import Spectrum
 from helpers.tables import blocks
-from tests.support.adapters import draw, peft_folder
+from tests.support.adapters import draw, file_bytes, peft_folder
 
 
 def llama(layers):
@@ -172,6 +172,37 @@ def test_the_strength_names_every_loader_once(tmp_path):
         assert said.count(each.title) == (0 if each.fits and "one " in each.title else 1)
     assert "Refused by vLLM 0.33.0, vLLM 0.31.0, llama.cpp." in said
     assert "Applied at 0.354 times the trained scale by SGLang" in said
+
+
+def test_what_is_not_the_whole_update_is_not_called_so(tmp_path):
+    adapter = adapter_of(tmp_path / "a", {"l.0.v": [1, 1, 1, 1]}, init_lora_weights="olora")
+    found = summary.answer(adapters.spectra(adapter), adapter)
+    assert found.rank.startswith("Of s B A, which is not the whole update here: in 1 module")
+    assert "`truncate" not in " ".join(found.steps)
+
+
+def test_differences_that_are_added_whole_are_no_rank_and_not_cut(tmp_path):
+    made = {"b.a.lora_down.weight": draw(1, 4, 12), "b.a.lora_up.weight": draw(2, 16, 4),
+            "b.c.diff": draw(3, 16, 12)}  # fmt: skip
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(file_bytes({name: (each, "F32") for name, each in made.items()}))
+    adapter = adapters.read(path)
+    found = summary.answer(adapters.spectra(adapter), adapter)
+    assert found.rank.startswith("In 1 module of rank 4,")
+    assert "Beside them 1 differences of any rank are added whole" in found.rank
+    (cut,) = [step for step in found.steps if "truncate" in step or "little" in step]
+    size = sum(found.rows[0].__dict__[key] for key in "dk")
+    left = found.rows[0].rank99 * size / (4 * size)
+    assert f"{left:.0%} of the parameters" in cut
+
+
+def test_stacked_experts_are_one_kind(tmp_path):
+    stem = "base_model.model.m.layers.0.mlp.experts"
+    extra = {f"{stem}.lora_A.weight": (draw(1, 4, 3, 7), "F32"),
+             f"{stem}.lora_B.weight": (draw(2, 4, 6, 3), "F32")}  # fmt: skip
+    folder = peft_folder(tmp_path / "a", modules=[], extra=extra, rank_pattern={})
+    made = adapters.rows(adapters.spectra(adapters.read(folder)))
+    assert [each.name for each in adapters.groups(made, "kind")] == ["mlp.experts.*"]
 
 
 def test_an_untrained_adapter(tmp_path):

@@ -60,7 +60,10 @@ MODULES = [
     ("model.embed", "embedding", (3, 11), (4, 3)),
     ("vision.conv", "conv2d", (3, 2, 3, 3), (7, 3, 1, 1)),
 ]
-CONFIG = {"peft_type": "LORA", "r": 3, "lora_alpha": 12, "rank_pattern": {"up": 2}}
+CONFIG = {
+    "peft_type": "LORA", "r": 3, "lora_alpha": 12, "rank_pattern": {"up": 2},
+    "target_modules": ["q_proj", "up", "embed", "conv"],
+}  # fmt: skip
 
 
 def factors(modules=MODULES):
