@@ -359,21 +359,17 @@ def test_the_solutions_are_correct(path, monkeypatch):
 
 
 def test_the_hurried_way_to_ones_own_adapter(monkeypatch):
-    """Notebook 10's first two code cells are all that its section *Your own* needs."""
+    """Notebook 10's first three code cells take an adapter, by its path, and judge it."""
     notebook = load(next(path for path in PATHS if path.name.startswith("10")))
-    starts = [i for i, cell in enumerate(notebook.cells) if cell.source.startswith("## Your own")]
-    starts += [i for i, cell in enumerate(notebook.cells) if "\n## Your own\n" in cell.source]
-    (start,) = starts
-    end = next(
-        i for i, cell in enumerate(notebook.cells)
-        if i > start and "## What other tools say" in cell.source
-    )  # fmt: skip
-    own = [cell for cell in notebook.cells[start:end] if cell.cell_type == "code"]
-    assert len(own) >= 4
     monkeypatch.chdir(FOLDER)
     monkeypatch.setattr(sys, "path", list(sys.path))
     before = sorted(FOLDER.parent.iterdir())
     namespace = {"__name__": "__main__"}
-    for cell in (*code_cells(notebook)[:2], *own):
-        run(cell.source, namespace)
+    for cell in code_cells(notebook)[:3]:
+        theirs = "path = 'no/such/adapter'"
+        run(re.sub(r"^path = None.*$", theirs, cell.source, flags=re.M), namespace)
+    assert "Not read:" in namespace["drop"].said
+    given = FOLDER.parent / "helpers" / "data" / "adapters" / "crowd"
+    assert namespace["drop"].named(given) is namespace["drop"].adapter
+    assert "Save the mended copy" in namespace["drop"].said
     assert sorted(FOLDER.parent.iterdir()) == before
