@@ -293,7 +293,7 @@ const name = () => {
   for (const button of box.querySelectorAll('.widget-toggle-buttons button'))
     set(button, {'aria-pressed': button.classList.contains('mod-active')});
   const own = ':scope > .rank-lab-';
-  const words = box.querySelector(`${own}words, ${own}told > .rank-lab-words`);
+  const words = box.querySelector(`${own}words, ${own}roomy > .rank-lab-words`);
   const said = words?.textContent.trim() ?? '';
   set(box.querySelector('img:not(.described)'), {alt: said});
   const stage = box.querySelector(`${own}stage`);
@@ -305,15 +305,8 @@ new MutationObserver(name).observe(box, {childList: true, subtree: true, charact
 name();
 """
 
-#: The class of the widget with the sentence, by which the script finds it, and of a box that
-#: holds it above as much room as it may need.
-WORDS_CLASS, TOLD_CLASS = "rank-lab-words", "rank-lab-told"
-_ROOM = (
-    f".{TOLD_CLASS}.{TOLD_CLASS}{{display:grid;overflow:visible;margin:0}}"
-    f".{TOLD_CLASS}>.widget-html{{grid-area:1/1;height:auto}}"
-    f".{TOLD_CLASS} table{{max-width:84em!important}}"
-    f".{TOLD_CLASS} :is(td,th){{padding-block:0!important;line-height:1.5!important}}"
-)
+#: The class of the widget with the sentence, by which the script finds it.
+WORDS_CLASS = "rank-lab-words"
 #: For a `widgets.HTML` in an explorer's box: the style sheet of what is live. It is loaded when
 #: it comes into the page: that is when its script can look around itself.
-NAMING = f'<style onload="{html.escape(" ".join(_SCRIPT.split()))}">{stage.CSS}{_ROOM}</style>'
+NAMING = f'<style onload="{html.escape(" ".join(_SCRIPT.split()))}">{stage.CSS}</style>'

@@ -10,14 +10,15 @@ from __future__ import annotations
 import html
 import traceback
 import weakref
+from collections.abc import Iterable
 from typing import Any
 
 import ipywidgets as widgets
 from IPython import get_ipython
 
-from .controls import CONTROLS, NAMING, TOLD_CLASS, WORDS_CLASS, allowed
+from .controls import CONTROLS, NAMING, WORDS_CLASS, allowed
 from .figures.picture import Picture, caption
-from .stage import Stage
+from .stage import Roomy, Stage, in_row
 
 #: As much as a description may grow by.
 _SPARE = " 0.123" * 4
@@ -25,21 +26,25 @@ _SPARE = " 0.123" * 4
 _SHOWN: dict[str, tuple[Any, list[weakref.ref[Explorer]]]] = {}
 
 
-class _Roomy:
-    """HTML with room for the longest there was, so that nothing below it jumps."""
+#: Kinds of pictures that wait, by the prediction that they wait for; and explorers now shown.
+_HELD: dict[str, set[type[Picture[Any]]]] = {}
+_OPENED: weakref.WeakSet[Explorer] = weakref.WeakSet()
+_WAITING = (
+    "<p>This explorer shows what a prediction above asks for. Commit it there, or press "
+    "<i>Show me</i>, and the explorer comes.</p>"
+)
 
-    def __init__(self, most: str = "none") -> None:
-        self.shown = widgets.HTML()
-        hidden = {"visibility": "hidden", "overflow": "hidden", "max_height": most}
-        self._room = widgets.HTML(layout=widgets.Layout(**hidden))
-        self.widget = widgets.Box([self._room, self.shown])
-        self.widget.add_class(TOLD_CLASS)
 
-    def show(self, value: str, longest: str) -> None:
-        """Show this, and keep room for that once what there is may not do."""
-        if len(value) > len(self._room.value):
-            self._room.value = longest
-        self.shown.value = value
+def hold(key: str, kinds: Iterable[type[Picture[Any]]]) -> None:
+    """Let explorers of these kinds of pictures wait, where they are shown from now on."""
+    _HELD[key] = set(kinds)
+
+
+def release(key: str) -> None:
+    """Show what has waited for this alone."""
+    _HELD.pop(key, None)
+    for explorer in list(_OPENED):
+        explorer.opened()
 
 
 class Explorer:
@@ -93,7 +98,7 @@ class Explorer:
         self._last = dict(settings)
         self._stage = Stage()
         # In a narrow window its longest would leave most of a screen empty.
-        self._text, self._words = _Roomy("140px"), _Roomy()
+        self._text, self._words = Roomy("140px"), Roomy()
         self._words.shown.add_class(WORDS_CLASS)
         self._alert = widgets.HTML()
         self._reset = widgets.Button(
@@ -104,16 +109,16 @@ class Explorer:
             control.observe(self._changed, names="value")
             if control.has_trait("tooltip"):  # ipywidgets 8, which would show "null" otherwise
                 control.tooltip = control.description
-        self.widget = widgets.VBox(
-            [
-                _row([*self.controls.values()], self._reset),
-                self._alert,
-                *([self._text.widget] if picture.has_text else []),
-                self._stage.widget,
-                self._words.widget,
-                widgets.HTML(NAMING, layout=widgets.Layout(display="none")),
-            ]
+        self._parts = (
+            in_row([*self.controls.values()], self._reset),
+            self._alert,
+            *([self._text.widget] if picture.has_text else []),
+            self._stage.widget,
+            self._words.widget,
+            widgets.HTML(NAMING, layout=widgets.Layout(display="none")),
         )
+        self._waiting = widgets.HTML(_WAITING)
+        self.widget = widgets.VBox(self._parts)
         self._redraw()
 
     @property
@@ -188,9 +193,26 @@ class Explorer:
 
     def close(self) -> None:
         """End it on the page and free what it holds; shown again, it comes back."""
-        for widget in _inside(self.widget):
+        _OPENED.discard(self)
+        for widget in self._all():
             widget.close()
         self.picture.release()
+
+    def opened(self) -> Any:
+        """Its widget, alive; while a prediction is open that it would answer, it waits."""
+        waits = any(type(self.picture) in kinds for kinds in _HELD.values())
+        self.widget.children = (self._waiting,) if waits else self._parts
+        _OPENED.add(self)
+        if self.widget.comm is None:
+            for widget in self._all():
+                widget.open()
+            self._redraw()
+        return self.widget
+
+    def _all(self) -> list[Any]:
+        """Every widget of it, parts first."""
+        away = (part for part in (self._waiting, *self._parts) if part not in self.widget.children)
+        return [*(each for part in away for each in _inside(part)), *_inside(self.widget)]
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """The live widget, and a line for readers who have no kernel.
@@ -198,15 +220,11 @@ class Explorer:
         The widget's own text is its whole state, which no two versions write alike.
         """
         _close_earlier(self)
-        if self.widget.comm is None:
-            for widget in _inside(self.widget):
-                widget.open()
-            self._redraw()
         return {
             "application/vnd.jupyter.widget-view+json": {
                 "version_major": 2,
                 "version_minor": 0,
-                "model_id": self.widget.model_id,
+                "model_id": self.opened().model_id,
             },
             "text/plain": f"[Explorer with {', '.join(self.controls)}: run the notebook to move "
             "it. The figure above is the same picture at one setting.]",
@@ -221,18 +239,6 @@ def _bounds(picture: Picture[Any], name: str) -> dict[str, Any]:
     if name == "rank" and picture.logarithmic_rank:
         bounds["logarithmic"] = True
     return bounds
-
-
-def _row(controls: list[Any], button: Any) -> Any:
-    """Controls beside each other as far as there is room; the button stays with the last."""
-    last = widgets.Layout(
-        display="flex", align_items="center", flex="1 1 340px", min_width="0", max_width="100%",
-        overflow="visible",
-    )  # fmt: skip
-    row = widgets.Layout(display="flex", flex_flow="row wrap", align_items="center")
-    return widgets.Box(
-        [*controls[:-1], widgets.Box([controls[-1], button], layout=last)], layout=row
-    )
 
 
 def _inside(widget: Any) -> list[Any]:

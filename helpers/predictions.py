@@ -18,7 +18,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from . import guesses, marks
+from . import explorer, guesses, marks
 from .controls import NAMING, WORDS_CLASS
 from .figures.picture import Picture, caption
 from .forms import Form
@@ -75,17 +75,34 @@ class Prediction:
             raise ValueError(f'key must be a notebook\'s number and a letter: "02-c", got {key!r}')
         self.key, self.label, self.question = key, label, question
         self._results: list[tuple[Any, Any]] = []
+        self._held: set[type[Picture]] = set()
         self.widget: Any = None
         _asked[key] = self
 
     def into(self, result: Table | Picture, where: Any = None) -> Prediction:
         """Add a result, which shows after the answer, and where the answer is drawn into it.
 
-        See `marks.marked` for `where`. Raises ValueError for what is no result, and for a place
-        that it does not have.
+        Explorers of the same kind of picture wait for the answer too, see `holding`. For `where`
+        see `marks.marked`. Raises ValueError for what is no result, and for a place that it does
+        not have.
         """
         marks.check(result, self.question, where)
         self._results.append((result, where))
+        if isinstance(result, Picture):
+            self.holding(type(result))
+        return self
+
+    def holding(self, *kinds: type[Picture]) -> Prediction:
+        """Let explorers of these kinds of pictures wait for the answer: they would tell it.
+
+        Those of the pictures that are results wait anyway. They are explorers of cells that run
+        after the question's; with the answer, or Show me, they come.
+
+        >>> from helpers.figures import NoiseSweep
+        >>> number("01-w", "how many", 3).holding(NoiseSweep).key
+        '01-w'
+        """
+        self._held.update(kinds)
         return self
 
     @property
@@ -144,6 +161,7 @@ class Prediction:
         shown = f'<div class="jp-RenderedHTMLCommon">{"".join(map(_as_html, drawn))}</div>'
         self._shown.value = shown + _UNFOLD
         self._words.value = f"<p><b>{html.escape(outcome.words)}</b></p>"
+        explorer.release(self.key)
         if card := _cards.get(self.key[:2]):
             card.update()
 
@@ -155,6 +173,8 @@ class Prediction:
         """
         if self.widget is None:
             self._build()
+        if self.key not in _answers:
+            explorer.hold(self.key, self._held)
         pictures = [result for result, _ in self._results if isinstance(result, Picture)]
         folded = "".join(
             caption(result.description) if isinstance(result, Picture) else _as_html(result)

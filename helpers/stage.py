@@ -1,4 +1,4 @@
-"""Where a picture is shown live, as vectors: what stays below, what moves over it."""
+"""How an explorer lies on a page: its picture as vectors, words with room, controls in a row."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from .figures import theme, vector
 from .figures.picture import Picture
 from .figures.vector import Drawing
 
-STAGE_CLASS = "rank-lab-stage"
-#: The style sheet of stages, for the page. Where panels have no room left they scroll.
+STAGE_CLASS, ROOMY_CLASS = "rank-lab-stage", "rank-lab-roomy"
+#: The style sheet, for the page. Where panels have no room left they scroll.
 CSS = (
     f"{theme.css('.' + STAGE_CLASS)}{vector.CSS}"
     f".{STAGE_CLASS}.{STAGE_CLASS}{{position:relative;display:block;margin:0;"
@@ -19,6 +19,10 @@ CSS = (
     f".{STAGE_CLASS}>.widget-html{{width:100%;height:auto;margin:0}}"
     f".{STAGE_CLASS}>.widget-html>.widget-html-content{{min-width:0;width:100%}}"
     f".{STAGE_CLASS}>.rank-lab-moving{{position:absolute;left:0;top:0;pointer-events:none}}"
+    f".{ROOMY_CLASS}.{ROOMY_CLASS}{{display:grid;overflow:visible;margin:0}}"
+    f".{ROOMY_CLASS}>.widget-html{{grid-area:1/1;height:auto}}"
+    f".{ROOMY_CLASS} table{{max-width:84em!important}}"
+    f".{ROOMY_CLASS} :is(td,th){{padding-block:0!important;line-height:1.5!important}}"
 )
 
 
@@ -71,3 +75,32 @@ class Stage:
             self._drawing = shown.drawing
             self._fixed.value = shown.drawing.fixed_html()
         self._moving.value = shown.moving
+
+
+class Roomy:
+    """HTML with room for the longest there was, so that nothing below it jumps."""
+
+    def __init__(self, most: str = "none") -> None:
+        self.shown = widgets.HTML()
+        hidden = {"visibility": "hidden", "overflow": "hidden", "max_height": most}
+        self._room = widgets.HTML(layout=widgets.Layout(**hidden))
+        self.widget = widgets.Box([self._room, self.shown])
+        self.widget.add_class(ROOMY_CLASS)
+
+    def show(self, value: str, longest: str) -> None:
+        """Show this, and keep room for that once what there is may not do."""
+        if len(value) > len(self._room.value):
+            self._room.value = longest
+        self.shown.value = value
+
+
+def in_row(controls: list[Any], button: Any) -> Any:
+    """Controls beside each other as far as there is room; the button stays with the last."""
+    last = widgets.Layout(
+        display="flex", align_items="center", flex="1 1 340px", min_width="0", max_width="100%",
+        overflow="visible",
+    )  # fmt: skip
+    row = widgets.Layout(display="flex", flex_flow="row wrap", align_items="center")
+    return widgets.Box(
+        [*controls[:-1], widgets.Box([controls[-1], button], layout=last)], layout=row
+    )

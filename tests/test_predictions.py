@@ -9,7 +9,8 @@ import ipywidgets as widgets
 import numpy as np
 import pytest
 
-from helpers import figures, guesses, predictions
+from helpers import explorer, figures, guesses, predictions
+from helpers.explorer import Explorer
 from helpers.guesses import Choice, Curve, Number
 from helpers.tables import Table
 
@@ -19,7 +20,7 @@ TABLE = Table(("update", "a", "b"), [("style", "1.00", "2.00"), ("facts", "3.00"
 @pytest.fixture(autouse=True)
 def nothing_is_kept():
     """Each test is a kernel of its own."""
-    kept = (predictions._answers, predictions._asked, predictions._cards)
+    kept = (predictions._answers, predictions._asked, predictions._cards, explorer._HELD)
     for each in kept:
         each.clear()
     yield
@@ -283,6 +284,30 @@ def test_an_answer_is_drawn_into_a_picture():
     assert list(line.get_ydata()) == [5, 5]
     assert f'alt="{html.escape(picture.description)}"' in texts(prediction)
     assert data["image/png"] not in texts(prediction)  # that one is without the answer
+
+
+def test_an_explorer_of_the_same_picture_waits_for_every_answer():
+    def shown(explorer):
+        explorer._repr_mimebundle_()
+        return len(explorer.widget.children) > 1
+
+    picture = figures.ScaleOverRank().draw(rank=16, alpha=16)
+    first = predictions.number("04-a", "scale", 2.0).into(picture, ("y", 1))
+    second = predictions.number("04-b", "scale", 2.0).holding(figures.ScaleOverRank)
+    for prediction in (first, second):
+        displayed(prediction)
+    waiting = Explorer(figures.ScaleOverRank(), rank=8, alpha=16)
+    other = Explorer(figures.NoiseSweep(), noise=0.1)
+    assert not shown(waiting) and shown(other)
+    (note,) = waiting.widget.children
+    assert "Show me" in note.value
+    first.commit("5")
+    assert not shown(waiting)
+    second.skip()
+    assert len(waiting.widget.children) > 1, "it comes by itself"
+    assert shown(Explorer(figures.ScaleOverRank(), rank=8, alpha=16))
+    displayed(predictions.number("04-a", "scale", 2.0).into(picture, ("y", 1)))
+    assert shown(waiting), "what was answered is answered"
 
 
 def test_a_curve_is_drawn_into_a_picture():

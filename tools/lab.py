@@ -177,8 +177,11 @@ class Server:
             self.ask(f"/api/kernels/{kernel}", "DELETE")
 
 
-def run(page: Page, seconds: float = 120) -> list[dict[str, Any]]:
-    """Run every cell, wait for the last one and for its widgets; the code cells."""
+def run(page: Page, seconds: float = 120, shown: bool = True) -> list[dict[str, Any]]:
+    """Run every cell, wait for the last one and for its widgets; the code cells.
+
+    `shown` presses "Show me" at every prediction: explorers may wait for it.
+    """
     page.evaluate(f"probe.within({seconds}, probe.run())")
 
     def done() -> list[dict[str, Any]] | None:
@@ -187,10 +190,17 @@ def run(page: Page, seconds: float = 120) -> list[dict[str, Any]]:
         return cells if ran or failed(cells) else None
 
     cells = until(done, "the notebook has not run to its end", seconds)
-    shown = sum("[Explorer" in str(output) for cell in cells for output in cell["outputs"])
+    outputs = [str(output) for cell in cells for output in cell["outputs"]]
+    asked, explorers = (
+        sum(what in each for each in outputs) for what in ("[Prediction ", "[Explo")
+    )
+    if not shown:
+        return cells
+    until(lambda: page.evaluate("probe.skipping().length") == asked, "predictions are missing")
+    page.evaluate("probe.skipping().forEach((button) => button.click())")
     until(
-        lambda: page.evaluate("probe.explorers().length") == shown,
-        lambda: f"{page.evaluate('probe.explorers().length')} of {shown} explorers are shown",
+        lambda: page.evaluate("probe.explorers().length") == explorers,
+        lambda: f"{page.evaluate('probe.explorers().length')} of {explorers} explorers are shown",
     )
     return cells
 

@@ -33,6 +33,12 @@ window.probe = {
         outputs: cell.model.outputs.toJSON(),
       })),
 
+  // The buttons that show a prediction's result without an answer.
+  skipping: () =>
+    [...document.querySelectorAll(".widget-vbox button")].filter(
+      (button) => button.innerText.trim() === "Show me",
+    ),
+
   // A box whose own children are the controls, the alert, any text, the picture and the words.
   explorers: () =>
     [...document.querySelectorAll(".widget-vbox")].filter((box) =>

@@ -38,7 +38,7 @@ def test_no_answer_is_in_sight_before_the_notebook_is_run(
 def ran(request: pytest.FixtureRequest, server: lab.Server, context: Any) -> Iterator[Any]:
     """Notebook 05, which asks in all three ways, after it was run."""
     page = server.open(context, next(name for name in ASKING if name.startswith("05")))
-    assert lab.failed(lab.run(page)) == []
+    assert lab.failed(lab.run(page, shown=False)) == []
     lab.until(lambda: page.locator(FORM).count() == 3, "the forms are not there")
     yield page
     server.close(page)
@@ -67,6 +67,9 @@ def test_from_the_question_to_the_card_by_keyboard(ran: Any) -> None:
     assert found_by_axe(page, {"include": [[".jp-Notebook .widget-vbox"]]})
     card = page.locator(".jp-OutputArea-output:has-text('predictions committed')").last
     assert "0 of 3 predictions committed" in card.inner_text()
+    waiting = page.get_by_text("This explorer shows what a prediction above asks for.")
+    there = page.evaluate("probe.explorers().length")
+    assert (held := waiting.count()) > 0
 
     text = form(page, 1).get_by_role("textbox", name="Components of style for an error of 0.05")
     text.focus()
@@ -108,6 +111,8 @@ def test_from_the_question_to_the_card_by_keyboard(ran: Any) -> None:
         card.inner_text,
     )
     assert "3 times too low" in card.inner_text()
+    assert waiting.count() == 0
+    assert page.evaluate("probe.explorers().length") == there + held
     assert found_by_axe(page, {"include": [[".jp-Notebook .widget-vbox"]]})
 
 
