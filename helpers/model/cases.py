@@ -179,7 +179,8 @@ def four_bits() -> tuple[float, Table]:
     >>> round(four_bits()[0])
     75
     """
-    points, rows, known = adaptations.four_bits(64, trained_on=False), [], {}
+    points, known = adaptations.four_bits(64, trained_on=False), {}
+    rows: list[tuple[str, ...]] = []
     for setting in points.settings:
         facts, known[setting[2]] = _at(points, setting)
         rows.append((setting[2], share(facts), share(known[setting[2]])))
