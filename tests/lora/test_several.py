@@ -80,11 +80,11 @@ def kept(spectra, ranks):
 @st.composite
 def budgets(draw):
     """Up to four updates of up to four components, a budget, and a highest rank."""
-    spectra = []
-    for _ in range(draw(st.integers(1, 4))):
+    spectra, stream = [], np.random.RandomState(draw(st.integers(0, 2**31)))
+    for count in draw(st.lists(st.integers(1, 4), min_size=1, max_size=4)):
         d, k = draw(st.sampled_from([(2, 3), (4, 4), (7, 1), (9, 30)]))
-        values = sorted(draw(st.lists(st.floats(0, 9), min_size=1, max_size=4)), reverse=True)
-        spectra.append(Spectrum("m", "linear", (d, k), len(values), 1.0, np.array(values)))
+        values = np.sort(stream.exponential(size=count))[::-1] * draw(st.sampled_from([0, 1, 3]))
+        spectra.append(Spectrum("m", "linear", (d, k), count, 1.0, values))
     least = sum(sum(each.shape) for each in spectra)
     return spectra, draw(st.integers(least, 5 * least)), draw(st.sampled_from([1, 2, 9]))
 
@@ -109,3 +109,25 @@ def test_ranks_for_a_budget(case):
     for each, rank, cost in zip(spectra, ranks, costs):
         full = rank == min(most, len(each.values)) or each.values[rank] < 1e-100
         assert full or cost > budget - size
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_best_for_a_parameter_come_first(seed):
+    """At a size where the best of them just fit, no ranks keep more; and room only adds to them."""
+    stream, shapes = np.random.RandomState(seed), [(2, 3), (2, 3), (4, 4), (9, 30)]
+    spectra = [
+        Spectrum("m", "linear", shape, 3, 1.0, np.sort(stream.exponential(size=3))[::-1])
+        for shape in shapes
+    ]
+    costs = [sum(each.shape) for each in spectra]
+    worth = sorted(((value**2 / cost, cost) for each, cost in zip(spectra, costs)
+                    for value in each.values[1:]), reverse=True)  # fmt: skip
+    least = kept(spectra, [1] * 4)
+    for count in range(len(worth)):
+        best, size = worth[:count], sum(costs) + sum(cost for _, cost in worth[:count])
+        expected = least + sum(ratio * cost for ratio, cost in best)
+        assert brute_force(spectra, size, 3) == pytest.approx(expected)
+        # Not enough for the next one, which may keep more than what fits.
+        for room in (0, worth[count][1] - 1):
+            ranks = several.ranks_for_budget(spectra, size + room)
+            assert kept(spectra, ranks) >= expected * (1 - 1e-12)
