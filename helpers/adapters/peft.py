@@ -12,12 +12,10 @@ from ..lora import scaling
 from ..tensorfile import FileError, open_checkpoint, open_file, read_json, shown
 from .assembly import assemble, dead, left_out, nothing_read
 from .modules import LEAST_ALPHA, PAIR, Adapter, Finding, Stated
+from .patterns import Patterns, compile_patterns, exactly, find
 from .tensor_names import (
     BIAS,
     TRAINED_BIAS,
-    compile_patterns,
-    exactly,
-    find,
     in_model,
     label,
     sort_names,
@@ -100,7 +98,7 @@ class Settings:
         self.findings = tuple(_about(merged, called in config and config[called] is None))
 
     @staticmethod
-    def _patterns(merged: Mapping[str, Any], key: str, where: str) -> list[Any]:
+    def _patterns(merged: Mapping[str, Any], key: str, where: str) -> Patterns:
         raw = merged.get(key, {})
         if not isinstance(raw, dict):
             raise FileError(f"{where}: {key} must be an object, got {shown(raw)}")

@@ -1,11 +1,7 @@
-"""The names of tensors and modules: what each ends in, and what a pattern of PEFT matches.
+"""The names of tensors and modules: what each ends in.
 
 Names in the field differ in how they end. Those of other methods are known by a part of
 them: see `OTHERS`, and what would read each.
-
-PEFT finds a module's own rank or alpha in rank_pattern and alpha_pattern: a key is a
-regular expression that must match the module's whole name, or what follows one of its
-dots; the first key that matches wins (get_pattern_key in peft/utils/other.py, PEFT 0.21).
 """
 
 from __future__ import annotations
@@ -13,9 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from ..tensorfile import Entry, FileError, shown
+from ..tensorfile import Entry
 from .modules import EMBEDDING, LINEAR
 
 #: How the names of factors end, by the style of who writes them. Group 2 says which half it is.
@@ -64,11 +59,6 @@ WRAPPED = re.compile(
 _INFIX = re.compile(
     r"(\.lora_(?:embedding_)?[AB]|\.lora_magnitude_vector)(\.(?!weight$|bias$)[^.]+)?(\.weight|\.bias)?$"
 )
-#: A pattern beyond these could keep Python's matcher busy for hours.
-_LONGEST = 600
-_MOST_REPEATS = 4
-_MOST_WAYS = 10_000
-
 #: Other methods by a part of their names, and what reads them; no spectrum of B A describes them.
 OTHERS = {
     ".hada_": ("LoHa", "ComfyUI and PEFT"),
@@ -204,46 +194,3 @@ def mended(name: str, source: str) -> str:
             ending = ""
         inner = inner[: match.start()] + half + (ending or "")
     return PREFIX + inner if source == "peft" else inner
-
-
-def find(compiled: list[tuple[re.Pattern[str], Any]], name: str, default: Any) -> Any:
-    """The value of the first pattern that matches `name`, or the default."""
-    return next((value for pattern, value in compiled if pattern.match(name)), default)
-
-
-def compile_patterns(patterns: Mapping[str, Any], where: str) -> list[tuple[re.Pattern[str], Any]]:
-    """The patterns as PEFT reads them, in their order.
-
-    Raises FileError if one is no regular expression, or one that could take
-    very long: too many repetitions, or a repeated group.
-    """
-    compiled = []
-    for key, value in patterns.items():
-        _check(key, where)
-        try:
-            compiled.append((re.compile(rf"(.*\.)?({key})$"), value))
-        except (re.error, RecursionError, OverflowError) as error:
-            raise FileError(
-                f"{where}: {shown(key)} is not a regular expression ({shown(error)})"
-            ) from None
-    return compiled
-
-
-def exactly(name: str) -> str:
-    """The pattern that matches this module and no other."""
-    return "^" + re.escape(name)
-
-
-def _check(key: str, where: str) -> None:
-    plain = re.sub(r"\\.|\[\^?\]?[^\]]*\]", "x", key)
-    repeats = len(re.findall(r"[*+{]", plain))
-    # Each alternative and each optional part multiplies the ways to match at worst.
-    ways = 2 ** min(plain.count("?"), 64)
-    for group in re.split(r"[()]", plain):
-        ways *= 1 + group.count("|")
-    if len(key) > _LONGEST or repeats > _MOST_REPEATS or ways > _MOST_WAYS or ")*" in plain \
-            or ")+" in plain or "){" in plain:  # fmt: skip
-        raise FileError(
-            f"{where}: the pattern {shown(key)} is too involved to match safely; at most "
-            f"{_LONGEST} characters, {_MOST_REPEATS} repetitions and no repeated group are allowed"
-        )

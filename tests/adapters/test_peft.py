@@ -1,9 +1,12 @@
 """PEFT folders in every type, and how a config sets each module's rank and scale."""
 
 import json
+import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from helpers import adapters
 from helpers.adapters import peft
@@ -236,3 +239,15 @@ def test_settings_that_are_told(tmp_path, setting, said):
 def test_other_methods_are_refused_with_what_reads_them(tmp_path, method):
     with pytest.raises(adapters.FileError, match=f"got '{method}'; PEFT itself reads"):
         adapters.read(peft_folder(tmp_path / "a", peft_type=method))
+
+
+PATTERNS = [r"^a\.b", "^a", "b", ".*b", r"^a\.b1", r"a\.b", "^", "b|b1", "^.*", r"^a\.b\d"]
+
+
+@given(st.lists(st.sampled_from(PATTERNS), max_size=6))
+def test_the_first_pattern_counts_whether_it_is_a_name_or_not(keys):
+    """Names are looked up at once; one by one they give the same."""
+    table = {key: i for i, key in enumerate(keys)}
+    for name in ("a", "b", "a.b", "a.b1", "x.a.b", "ab"):
+        matching = (v for key, v in table.items() if re.match(rf"(.*\.)?({key})$", name))
+        assert peft.find(peft.compile_patterns(table, "here"), name, -1) == next(matching, -1)
