@@ -38,6 +38,24 @@ def gradient_of_B(answer: Any) -> str:
     return "finite differences of the loss give another gradient."
 
 
+def own_rule(answer: Any) -> str:
+    """Exercise 06-1: the powers of the rank in a stable scale, A drawn as 1/r: SGD, Adam."""
+    values = np.asarray(answer, dtype=float)
+    if values.shape != (2,):
+        return f"two powers are asked for, got shape {values.shape}."
+    if np.allclose(values, (0.5, 0)):
+        return ""
+    if np.allclose(values, (0, 0.5)):
+        return "the two numbers are in the wrong order."
+    if np.allclose(values, (-0.5, -1)):
+        return "those are the rules for an A of fixed size; here A shrinks as well."
+    if np.allclose(values, (-0.5, 0)):
+        return "the sign of the first: 2 p - 1 should be 0."
+    if np.isclose(values[0], 1):
+        return "under SGD the scale counts twice: 2 p - 1 should be 0."
+    return f"the {'second' if np.isclose(values[0], 0.5) else 'first'} number is off."
+
+
 #: The run of exercise 07-3, which spikes, and the place of alpha = 2r in it.
 BROKEN: dict[str, Any] = {
     "rank": 64, "alpha": 8, "learning_rate": 0.1, "optimiser": "adam", "update": "style",
@@ -65,22 +83,13 @@ def mended(answer: Any) -> str:
 
 
 CHECKS: dict[str, Check] = {
-    "06-1": number(
-        4.0,
-        {
-            1: "that is Adam's answer; under SGD the scale counts twice.",
-            2: "that keeps the gradient's norm; the progress falls twice as fast.",
-            16: "the scale enters twice, but r rows add up: one power of r comes back.",
-            0.25: "that is how the progress changes; the rate must make up for it.",
-        },
-    ),
+    "06-1": own_rule,
     "06-2": number(
-        0.5,
+        -0.5,
         {
-            2: "that is how the progress changes; the rate must make up for it.",
-            0.25: "the r rows add up to four times as much, but the scale falls to half.",
-            1: "so it would be with alpha/r, or if the scale counted twice; under Adam it counts "
-            "once, and it is alpha/sqrt(r) here.",
+            0.5: "that is the power of the progress; the scale must make up for it.",
+            -1: "that is Adam's: there the progress goes as r s, and here as the norm of P.",
+            0: "the scale has dropped out of line 1; it still comes in with line 2.",
         },
     ),
     "06-3": gradient_of_B,

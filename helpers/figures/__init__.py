@@ -4,7 +4,7 @@ from .adapter_map import AdapterMap
 from .adapter_recall import AdapterBehaviour
 from .adapters import AdapterCut
 from .fine_tuning import FineTuningRun
-from .first_step import FirstStep
+from .first_step import Crew, FirstStep
 from .forgetting import KeptByWay, NewAgainstKnown
 from .hook import Hook
 from .noise import NoiseSweep, SpectrumUnderNoise
@@ -26,6 +26,7 @@ __all__ = [
     "AdapterMap",
     "Behaviour",
     "Components",
+    "Crew",
     "EnergyTriangle",
     "ErrorOverRank",
     "ErrorPlane",

@@ -6,7 +6,7 @@ measured over the rank; ``identities`` what scale and rate have in common and wh
 it; ``sweeps`` training over ranks and learning rates.
 """
 
-from .identities import adamw, first_step_exponent, twins
+from .identities import adamw, conditions_table, first_step_exponent, twins
 from .init import INITS, init_A, init_variance
 from .loop import BLOW_UP, History, gradients, train
 from .losses import DataLoss, Loss, MatrixLoss, noisy_data
@@ -16,6 +16,8 @@ from .theory import (
     QUANTITIES,
     Exponent,
     doubled,
+    exponents_table,
+    first_gradients,
     first_step_sizes,
     gaussian_target,
     log_slope,
@@ -39,7 +41,10 @@ __all__ = [
     "adamw",
     "article_loss",
     "compare",
+    "conditions_table",
     "doubled",
+    "exponents_table",
+    "first_gradients",
     "first_step_exponent",
     "first_step_sizes",
     "gaussian_target",

@@ -12,6 +12,7 @@ is another knob.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,7 +24,7 @@ from .init import init_A
 from .loop import gradients
 from .losses import Loss
 from .optimisers import EPSILON, Adam
-from .sweeps import article_loss
+from .sweeps import HABITS, article_loss, scale_under
 from .theory import log_slope
 
 #: At which ranks the exponents are measured, unless said otherwise.
@@ -119,6 +120,7 @@ def first_step_exponent(
     size: float = 1.0,
     noise: float = 0.0,
     clipped: bool = False,
+    init: str = "kaiming",
     ranks: Sequence[int] = RANKS,
     seeds: Sequence[int] = range(10),
 ) -> float:
@@ -139,6 +141,7 @@ def first_step_exponent(
         mean square of the gradient's own entries.
     clipped : bool
         Whether B's gradient is scaled to length 1 first.
+    init : see `init_A`
     ranks : whole numbers
     seeds : whole numbers
 
@@ -159,7 +162,7 @@ def first_step_exponent(
         generator = np.random.RandomState(seed)
         blur = noise * np.sqrt(np.mean(target**2)) * generator.standard_normal(target.shape)
         for j, (rank, s) in enumerate(zip(ranks, scales)):
-            A = init_A(generator, rank, target.shape[1])
+            A = init_A(generator, rank, target.shape[1], init)
             step = size * s * (target + blur) @ A.T
             if clipped:
                 step /= np.linalg.norm(step)
@@ -167,3 +170,31 @@ def first_step_exponent(
                 step = step / (np.abs(step) + EPSILON)
             progress[i, j] = s * np.sum((step @ A) * target)
     return float(log_slope(ranks, progress.mean(axis=0)))
+
+
+def conditions_table(ranks: Sequence[int] = RANKS) -> Table:
+    """Powers of the rank in the first step's progress, tidy and less tidy, on the article's facts.
+
+    Examples
+    --------
+    >>> conditions_table().rows[-1]
+    ('Adam, gradients times 1e-10', '-1.0', '0.0', '1.0')
+    """
+    target = article_loss("facts").target
+    conditions: dict[str, dict[str, Any]] = {
+        "SGD": {"optimiser": "sgd"},
+        "SGD, gradient clipped": {"optimiser": "sgd", "clipped": True},
+        "SGD, A drawn as 1/r": {"optimiser": "sgd", "init": "peft_gaussian"},
+        "Adam": {},
+        "Adam, noise of 10 times the gradient": {"noise": 10},
+        "Adam, A drawn as 1/r": {"init": "peft_gaussian"},
+        "Adam, gradients times 1e-10": {"size": 1e-10},
+    }
+    scales = {habit: [scale_under(habit, 16, rank) for rank in ranks] for habit in HABITS}
+    rows = []
+    for name, settings in conditions.items():
+        powers = (
+            first_step_exponent(target, each, **settings, ranks=ranks) for each in scales.values()
+        )
+        rows.append((name, *(f"{round(power, 1) + 0.0:.1f}" for power in powers)))
+    return Table(("power of the rank in the progress", *HABITS), rows)

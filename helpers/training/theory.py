@@ -15,11 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import validation
+from ..lora import updates
 from ..lora.scaling import RULES, scale
 from ..tables import Table
 from ..validation import Array
@@ -147,6 +149,11 @@ class Exponent:
     def spread(self) -> float:
         """Standard deviation of the slope from seed to seed."""
         return float(np.std(self.seed_slopes, ddof=1))
+
+    @property
+    def said(self) -> str:
+        """The slope with its spread, such as "-1.00 ± 0.03"."""
+        return f"{self.slope + 0.0:.2f} ± {self.spread:.2f}".replace("-0.00", "0.00")
 
 
 def gaussian_target(
@@ -287,3 +294,59 @@ def doubled() -> Table:
             rows.append((name, rule, *(f"x {factor:.2f}" for factor in factors)))
     changes = ("first step's progress", "its length", "rate that keeps the progress")
     return Table(("rank doubles", "alpha", *changes), rows)
+
+
+def first_gradients(ranks: Sequence[int] = (1, 4, 16, 64)) -> Table:
+    """Norm of B's first gradient towards the article's facts, alpha 16, over the rank.
+
+    Means of ten seeds, and the power of the rank.
+
+    Examples
+    --------
+    >>> first_gradients().rows[1]
+    ('alpha/sqrt(r)', '17.0', '17.7', '17.4', '17.5', '0.00')
+    """
+    target = updates.article_updates()["facts"].matrix(updates.ARTICLE_NOISE)
+    rows = []
+    for rule in RULES:
+        norms = []
+        for rank in ranks:
+            starts = (init_A(np.random.RandomState(seed), rank, 64) for seed in range(10))
+            each = [np.linalg.norm(target @ A.T) for A in starts]
+            norms.append(float(scale(updates.ARTICLE_ALPHA, rank, rule) * np.mean(each)))
+        slope = float(log_slope(ranks, norms)) + 0.0
+        rows.append((rule, *(f"{norm:.1f}" for norm in norms), f"{slope:.2f}"))
+    return Table(("first gradient of B", *(f"r = {rank}" for rank in ranks), "power of r"), rows)
+
+
+def exponents_table() -> Table:
+    """Powers of the rank in the first step's progress and length, for four targets.
+
+    Examples
+    --------
+    >>> exponents_table().rows[0]
+    ('progress: theory', '-1', '0', '0', '0.5')
+    """
+    article = {
+        name: update.matrix(updates.ARTICLE_NOISE)
+        for name, update in updates.article_updates().items()
+    }
+    targets: dict[str, Any] = {
+        "random, width 64": gaussian_target(64),
+        "random, width 512": gaussian_target(512),
+        **{name: article[name] for name in ("facts", "style")},
+    }
+    found = {
+        name: measure_exponents(target, seeds=range(30 if name == "style" else 10))
+        for name, target in targets.items()
+    }
+    keys, rows = [(optimiser, rule) for optimiser in OPTIMISERS for rule in RULES], []
+    for quantity, word in zip(QUANTITIES, ("progress", "length")):
+        theory = (f"{theory_exponent(*key, quantity):g}" for key in keys)
+        rows.append((f"{word}: theory", *theory))
+        rows += [
+            (f"{word}: {name}", *(each[(quantity, *key)].said for key in keys))
+            for name, each in found.items()
+        ]
+    columns = (f"{optimiser}, {rule}" for optimiser, rule in keys)
+    return Table(("power of the rank in the", *columns), rows)

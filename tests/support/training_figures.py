@@ -16,13 +16,11 @@ RULES = (STANDARD, RSLORA)
 OPTIMISERS = {"sgd": "SGD", "adam": "Adam"}
 FIRST_RANKS = np.array([2, 4, 8, 16, 32, 64])
 
-#: Powers of r in the first step: SGD with alpha/r and alpha/sqrt(r), then Adam with both.
+#: Powers of r in the first step's progress, with alpha/r, alpha/sqrt(r) and alpha = 2r.
 THEORY = {
-    ("kaiming", "progress"): (-1, 0, 0, 0.5),
-    ("kaiming", "norm"): (-1.5, -0.5, -0.5, 0),
-    ("peft_gaussian", "progress"): (-3, -2, -1, -0.5),
-    ("peft_gaussian", "norm"): (-3.5, -2.5, -1.5, -1),
-}
+    ("kaiming", "sgd"): (-1, 0, 1), ("kaiming", "adam"): (0, 0.5, 1),
+    ("peft_gaussian", "sgd"): (-3, -2, -1), ("peft_gaussian", "adam"): (-1, -0.5, 0),
+}  # fmt: skip
 
 
 def drawn_start(stream, start, rank, width):
@@ -72,26 +70,32 @@ def first_step(picture, start, width):
         M = stream.standard_normal((width, width))
         for rank in FIRST_RANKS:
             A = drawn_start(stream, start, rank, width)
-            for rule in RULES:
-                s = expected_scale(1, rank, rule)
+            for habit, s in habits(1, rank).items():
                 g = s * M @ A.T
                 for optimiser, direction in (("sgd", g), ("adam", np.sign(g))):
-                    dW = s * direction @ A
-                    progress = np.sum(dW * M) / np.sum(M**2)
-                    sizes.setdefault(("progress", optimiser, rule), []).append(progress)
-                    sizes.setdefault(("norm", optimiser, rule), []).append(np.linalg.norm(dW))
+                    progress = np.sum((s * direction @ A) * M) / np.sum(M**2)
+                    sizes.setdefault((optimiser, habit), []).append(progress)
     said = [f"width {width}", start]
-    for quantity in ("progress", "norm"):
-        cases = [(optimiser, rule) for optimiser in OPTIMISERS for rule in RULES]
-        for (optimiser, rule), theory in zip(cases, THEORY[start, quantity]):
-            key = quantity, optimiser, rule
-            values = np.reshape(sizes[key], (10, 6))
-            np.testing.assert_allclose(picture.drawn.exponents[key].values, values, rtol=1e-9)
-            mean = values.mean(axis=0)
+    for optimiser, name in OPTIMISERS.items():
+        theory = THEORY[start, optimiser]
+        for habit, power in zip(habits(1, 1), theory):
+            key = optimiser, habit
+            mean = np.reshape(sizes[key], (10, 6)).mean(axis=0)
             agree_line(picture.points[key], FIRST_RANKS, mean / mean[0])
-            agree_line(picture.theory[key], FIRST_RANKS, (FIRST_RANKS / 2.0) ** theory)
+            agree_line(picture.theory[key], [2, 64], [1, 32.0**power])
             slope = round(np.polyfit(np.log(FIRST_RANKS), np.log(mean), 1)[0], 2) + 0.0
-            said.append(f"{slope:.2f} for {OPTIMISERS[optimiser]} with {rule} (theory {theory:g})")
+            assert picture.names[key].get_position()[1] == pytest.approx(32.0**power)
+            said.append(f"{slope:.2f} for {name} with {habit} (theory {power:g})")
+    return said
+
+
+def crew(picture):
+    said = ["alpha 4"]
+    for (optimiser, habit, rank), (line, row) in picture.chains.items():
+        pull = habits(4, rank)[habit] ** (2 if optimiser == "sgd" else 1)
+        agree_line(line, pull * np.arange(rank + 1), [row] * (rank + 1))
+        if rank == 16:
+            said.append(f" and {16 * pull:g} with {habit}")
     return said
 
 
@@ -176,6 +180,7 @@ def training_run(picture, rank, alpha, learning_rate, optimiser, update, change)
 
 
 TRAINING = {
+    "Crew": (crew, [{}]),
     "FirstStep": (
         first_step,
         [{"start": "kaiming", "width": 128}, {"start": "peft_gaussian", "width": 64}],
