@@ -13,7 +13,7 @@ PALETTE = {
     "style": (COLOURS["style"].lower(), "#4a90d9"),
     "facts": (COLOURS["facts"].lower(), "#e8702a"),
     "standard": (COLOURS["alpha/r"].lower(), "#8fe0c4"),
-    "rslora": (COLOURS["alpha/sqrt(r)"].lower(), "#d67ad2"),
+    "rslora": (COLOURS["alpha/sqrt(r)"].lower(), "#f5a8fa"),
     "rank-1": (RANK_COLOURS[0].lower(), "#9db4ff"),
     "rank-2": (RANK_COLOURS[1].lower(), "#b06cc9"),
     "rank-4": (RANK_COLOURS[3].lower(), "#00a88c"),

@@ -1,6 +1,7 @@
-"""The colours: visible on white, and apart from each other under every colour vision.
+"""The colours: visible on the page, and apart from each other under every colour vision.
 
-Figures are opaque and white in both themes, so white is what their colours stand on.
+Static figures are opaque and white in both themes; explorers stand on the page, light or dark.
+That each stands out from both is in test_vector.py.
 """
 
 import itertools
@@ -12,6 +13,7 @@ from matplotlib.colors import to_rgb
 
 from helpers.figures.look import COLOURS, GREY, LINES, MARKERS, RANK_COLOURS, RANK_MARKERS
 from helpers.figures.recall import _BADGES
+from helpers.figures.theme import PALETTE
 from tests.support.matrices import contrast
 
 ALL = {**COLOURS, "grey": GREY}
@@ -62,7 +64,9 @@ def test_a_missing_cone_leaves_two_dimensions(vision):
         np.testing.assert_allclose(side.sum(axis=1), 1, atol=2e-5)  # grey stays grey
 
 
+DARK = {light: dark for light, dark in PALETTE.values()}
 PAIRS = [*itertools.combinations(ALL.values(), 2), *itertools.combinations(RANK_COLOURS, 2)]
+PAIRS += [tuple(DARK[colour.lower()] for colour in pair) for pair in PAIRS]
 
 
 @pytest.mark.parametrize("vision", ["normal", *VISIONS])
