@@ -111,7 +111,8 @@ def bake(adapter: Adapter, out: str | Path, pad: bool = True) -> Adapter:
     kept = {key: value for key, value in config.items() if value or key in adapter.config}
     if says and names and not wider and set(scales.values()) <= {1.0} and kept == adapter.config:
         raise FileError(f"{where}: every loader's scale is 1 already: there is nothing to bake")
-    return save_copy(adapter, out, jobs, config, {each.name: each.scale for each in modules}, read)
+    save_copy(adapter, out, jobs, config, {each.name: each.scale for each in modules}, read)
+    return read(out)
 
 
 def _changed(adapter: Adapter, name: str, s: float, widening: Widening | None) -> Job:

@@ -218,8 +218,8 @@ def save_copy(
     config: Mapping[str, Any],
     folds: Mapping[str, float],
     read: Callable[[Path], Adapter],
-) -> Adapter:
-    """Write a copy in the format of the adapter, and read it back.
+) -> None:
+    """Write a copy in the format of the adapter, and read it back before it gets its name.
 
     `folds` says what each module's B has been multiplied by. Raises FileError if the copy would
     be read with another scale than that leaves.
@@ -247,4 +247,3 @@ def save_copy(
                     f"{where}: the copy of module {shown(name)} would be read with the scale "
                     f"{scales.get(name, 0):g} instead of {scale:g}"
                 )
-    return read(out)
