@@ -36,7 +36,9 @@ def main() -> None:
         page.mouse.click(700, 5)  # takes the focus off the button
         page.wait_for_timeout(500)
         target = ROOT / "tools" / "site" / "explorer.png"
-        box.screenshot(path=str(target))
+        place = box.bounding_box()
+        assert place is not None
+        page.screenshot(path=str(target), clip={**place, "width": 900})
         browser.close()
     print(f"wrote {target.relative_to(ROOT)}")
 
