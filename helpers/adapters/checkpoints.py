@@ -36,6 +36,8 @@ _EMBEDDINGS = (
     "token_type_embeddings", "tok_embeddings", "embed_in", "embedding", "token_embedding",
     "position_embedding", "shared",
 )  # fmt: skip
+#: Embeddings that models use again for their output, where a checkpoint has no lm_head.
+_TIED = ("embed_tokens", "wte", "shared")
 #: GPT-2's layers, whose weight lies as (inputs, outputs).
 _GPT2 = ("c_attn", "c_fc", "c_proj")
 
@@ -158,6 +160,9 @@ def extract(
             del left_out[name]
     ranks = targets.ranks(found, [each.shape[0] * each.shape[1] for each in found])
     cuts = [_cut(each.name.removesuffix(".weight"), each, r) for each, r in zip(found, ranks)]
+    tied = not any(name.endswith("lm_head.weight") for name in new.entries)
+    if folder and tied and any(cut.name.rpartition(".")[2] in _TIED for cut in cuts):
+        left_out["lm_head.weight"] = "tied to the embedding: PEFT changes it only when merging"
     gpt2 = _is_gpt2(new)
     jobs = []
     for cut, each in zip(cuts, found):

@@ -213,3 +213,15 @@ def test_a_name_of_a_target_that_means_another_module_is_written_whole(tmp_path)
     adapters.extract(tmp_path / "old.safetensors", tmp_path / "new.safetensors", tmp_path / "l", 1)
     config = json.loads((tmp_path / "l" / "adapter_config.json").read_text())
     assert config["target_modules"] == ["a.q"]
+
+
+@pytest.mark.parametrize("head", [True, False])
+def test_an_output_tied_to_the_embedding_is_named(tmp_path, head):
+    """PEFT adds the update to the embedding alone, unless it is merged."""
+    for name, seed in (("old", 1), ("new", 2)):
+        made = {"model.embed_tokens.weight": (draw(seed, 5, 4), "F32")}
+        made |= {"lm_head.weight": (draw(seed, 5, 4), "F32")} if head else {}
+        (tmp_path / f"{name}.safetensors").write_bytes(file_bytes(made))
+    files = [tmp_path / f"{name}.safetensors" for name in ("old", "new")]
+    _, left_out = adapters.extract(*files, tmp_path / "lora", rank=2)
+    assert left_out.keys() == (set() if head else {"lm_head.weight"})
