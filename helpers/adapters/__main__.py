@@ -170,10 +170,10 @@ def _check(given: argparse.Namespace) -> int:
     adapter = read(given.path)
     names = [] if given.loader == "all" else [given.loader]
     found = [checking.check(adapter, name, given.max_rank) for name in names]
-    found = found or checking.checks(adapter)
+    found = found or checking.checks(adapter, given.max_rank)
     if given.sarif is not None:
         with new(given.sarif) as draft:
-            draft.write_text(json.dumps(checking.sarif(str(given.path), found), indent=1))
+            draft.write_text(json.dumps(checking.sarif(given.path.as_posix(), found), indent=1))
     if given.json:
         _print_json([{**asdict(each), "fits": each.fits} for each in found])
     elif given.loader == "all":

@@ -105,8 +105,8 @@ def check(adapter: Adapter, loader: str, max_rank: int | None = None) -> Check:
     return _check(adapter, found, features(adapter), max_rank or found.max_rank)
 
 
-def checks(adapter: Adapter) -> list[Check]:
-    """What each loader does with an adapter, of those that read its format.
+def checks(adapter: Adapter, max_rank: int | None = None) -> list[Check]:
+    """What each loader does with an adapter, of those that read its format; see `check`.
 
     One that goes by the header alone is left out where no header states a scale.
 
@@ -118,7 +118,7 @@ def checks(adapter: Adapter) -> list[Check]:
     """
     held = features(adapter)
     readers = [each for each in profiles() if adapter.source in each.reads]
-    made = [_check(adapter, each, held, each.max_rank) for each in readers]
+    made = [_check(adapter, each, held, max_rank or each.max_rank) for each in readers]
     says = any(place_of(one) == "header" for each in adapter.modules for one in each.stated)
     return [each for each in made if says or each.loader != "header-only"]
 

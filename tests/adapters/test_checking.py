@@ -223,6 +223,8 @@ def test_a_rank_above_the_limit(tmp_path):
     assert adapters.check(adapter, "vllm", max_rank=32).fits
     assert not adapters.check(adapter, "sglang", max_rank=16).fits
     assert adapters.check(adapter, "sglang").fits
+    assert all(each.fits for each in adapters.checks(adapter, max_rank=24))
+    assert sum(each.fits for each in adapters.checks(adapter, max_rank=23)) == 0
 
 
 def test_shards_and_empty_tensors(tmp_path):
