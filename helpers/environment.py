@@ -39,6 +39,17 @@ def _front_end() -> str:
     return f"no sliders without its scripts: {remedy}" if missing else ""
 
 
+def problems() -> list[str]:
+    """What has to be installed, a line each.
+
+    Examples
+    --------
+    >>> problems()
+    []
+    """
+    return [f"{name}: {verdict}" for name, _, verdict in check().rows if verdict != "ok"]
+
+
 def check() -> Table:
     """One row per package: what is needed, and whether it is here.
 

@@ -43,15 +43,6 @@ def spectrum_under_noise() -> Explorer:
     return Explorer(figures.SpectrumUnderNoise(), noise=0.01)
 
 
-def noise_sweep() -> Explorer:
-    """When noise drowns a signal.
-
-    >>> noise_sweep().settings
-    {'noise': 0.1}
-    """
-    return Explorer(figures.NoiseSweep(), noise=0.1)
-
-
 def error_over_rank() -> Explorer:
     """Error against rank, under both rules and at the best scale.
 
@@ -70,17 +61,8 @@ def error_plane() -> Explorer:
     return Explorer(figures.ErrorPlane(), rank=8, alpha=16, noise=0.01, update="facts")
 
 
-def scale_over_rank() -> Explorer:
-    """The scale over rank, under both rules.
-
-    >>> scale_over_rank().settings
-    {'rank': 8, 'alpha': 16}
-    """
-    return Explorer(figures.ScaleOverRank(), rank=8, alpha=16)
-
-
 def loader_mismatch() -> Explorer:
-    """An rsLoRA adapter in a loader that ignores use_rslora.
+    """An rsLoRA adapter in a loader that ignores use_rslora, and the alpha in its file.
 
     >>> loader_mismatch().settings
     {'rank': 16, 'alpha': 16, 'noise': 0.01}
@@ -95,15 +77,6 @@ def spectrum_energy_error() -> Explorer:
     {'rank': 8, 'noise': 0.01, 'target': 0.9}
     """
     return Explorer(figures.SpectrumEnergyError(), rank=8, noise=0.01, target=0.9)
-
-
-def rank_measures() -> Explorer:
-    """Three measures of rank under noise.
-
-    >>> rank_measures().settings
-    {'noise': 0.01}
-    """
-    return Explorer(figures.RankMeasures(), noise=0.01)
 
 
 def energy_triangle() -> Explorer:

@@ -22,7 +22,7 @@ def is_ours(module: ModuleType | None) -> bool:
 
 
 def begin() -> str:
-    """Make `helpers` importable and return what the first cell prints.
+    """Make `helpers` importable and return what the first cell prints: what is missing, too.
 
     Raises ImportError if another package of that name is imported all the same.
     """
@@ -46,7 +46,9 @@ def begin() -> str:
             f"`{HERE.name}` is {ours.__file__}, and not {HERE}: Python has been told to import "
             "it from there. Start the notebook in an environment of its own, as `make lab` does."
         )
-    return f"LoRA Rank Lab {ours.__version__} is ready."
+    lacking = importlib.import_module(f"{HERE.name}.environment").problems()
+    state = "is ready." if not lacking else "lacks a package. Install it, restart the kernel:"
+    return "\n".join([f"LoRA Rank Lab {ours.__version__} {state}", *lacking])
 
 
 if __name__ == "__main__":

@@ -52,12 +52,17 @@ def _image(picture: Picture) -> str:
     return base64.b64encode(picture.still()).decode("ascii")
 
 
+def _words_above(picture: Picture) -> str:
+    return picture.text_html() if picture.has_text else ""
+
+
 def _as_html(result: Any) -> str:
     """A result as it stands under the comparison."""
     if isinstance(result, Table):
         return result._repr_html_()
     width = round(result.size[0] * result.DPI)
     return (
+        f"{_words_above(result)}"
         f'<img class="described" src="data:image/png;base64,{_image(result)}" '
         f'alt="{html.escape(result.description)}" '
         f'style="width: {width}px; max-width: 100%">{caption(result.description)}'
@@ -177,7 +182,9 @@ class Prediction:
             explorer.hold(self.key, self._held)
         pictures = [result for result, _ in self._results if isinstance(result, Picture)]
         folded = "".join(
-            caption(result.description) if isinstance(result, Picture) else _as_html(result)
+            _words_above(result) + caption(result.description)
+            if isinstance(result, Picture)
+            else _as_html(result)
             for result, _ in self._results
         )
         data = {

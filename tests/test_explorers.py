@@ -96,7 +96,7 @@ def assert_in_step(explorer):
 
 
 def test_the_factories_are_found():
-    assert {"two_updates", "error_over_rank", "rank_measures"} <= set(FACTORIES)
+    assert {"two_updates", "error_over_rank", "hook"} <= set(FACTORIES)
     shown = [type(made(name).picture).__name__ for name in FACTORIES]
     assert shown == SHOWN
     assert set(shown) <= set(figures.__all__)

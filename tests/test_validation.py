@@ -178,20 +178,15 @@ for value, shown in [(1.1, "1.1"), (-0.1, "-0.1"), (NAN, "nan"), ("0.9", "'0.9'"
 add(rank_for_energy, "target", 0, "got 0", "above 0")
 
 # noise
-observed = with_defaults(spectrum.observed_singular_value, signal=1.0, shape=(4, 4), noise=0.1)
 limits = [
     with_defaults(function, shape=(4, 4), noise=0.1)
-    for function in (
-        spectrum.noise_floor, spectrum.detection_limit, spectrum.gavish_donoho_threshold,
-    )
-]  # fmt: skip
-for function in (observed, *limits):
+    for function in (spectrum.noise_floor, spectrum.detection_limit)
+]
+for function in limits:
     for value, name, got in BAD_SHAPES:
         add(function, "shape", value, got, names=name)
     for value, shown in BAD_NOISES:
         add(function, "noise", value, f"got {shown}", "at least 0")
-for value, shown in BAD_POSITIVES:
-    add(observed, "signal", value, f"got {shown}", "finite and above 0")
 
 add(with_defaults(exercises.check, answer=1), "key", "99-9", "got '99-9'", "01-1")
 
@@ -204,7 +199,7 @@ def test_one_error_names_the_argument_the_value_and_what_is_allowed(function, ba
     for part in parts:
         assert part in message
     assert "\n" not in message
-    assert len(message) < 250
+    assert len(message) < 300
 
 
 @pytest.mark.parametrize(
@@ -263,7 +258,7 @@ def test_good_ends_are_allowed():
 def test_every_public_function_of_the_mathematics_has_a_bad_call():
     """A function that is added to these modules needs its cases here."""
     covered = {case.values[0].__name__ for case in CASES} | {"simulate", "equivalent_alpha"}
-    without_arguments = {"article_updates", "audit"}
+    without_arguments = {"article_updates", "audit", "verdicts", "remarks"}
     for module in (updates, scaling, truncation, spectrum, article):
         for name, function in vars(module).items():
             function = inspect.unwrap(function) if callable(function) else function

@@ -9,7 +9,7 @@ written by hand, one block for each sentence:
 
     [[claim]]
     words = "The sentence as it stands, without links and emphasis."
-    shows = "03 c03-20"       # the notebook and the id of the cell that shows it
+    shows = "03 c03-20"       # the notebook, or an appendix by its name, and the cell's id
     seeds = "3 worlds"
     spread = "0.59 to 0.62"
     falsified = "What one would have to find for it to be false."
@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -111,9 +112,10 @@ def sentences(text: str) -> list[str]:
     return [sentence for sentence in found if sentence]
 
 
-def notebook(number: str) -> dict[str, Any]:
-    """A notebook as it is stored, by its number."""
-    (path,) = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
+def notebook(name: str) -> dict[str, Any]:
+    """A notebook as it is stored, by its number, or an appendix by its name."""
+    folder = ROOT / "notebooks"
+    (path,) = [*folder.glob(f"{name}_*.ipynb"), *folder.glob(f"appendix/{name}.ipynb")]
     return dict(json.loads(path.read_text(encoding="utf-8")), path=path)
 
 
@@ -156,9 +158,9 @@ def shown(claim: Claim) -> tuple[dict[str, Any], str]:
 
     Raises ValueError if there is no such cell, or it is no code cell.
     """
-    number, _, identity = claim.shows.partition(" ")
+    name, _, identity = claim.shows.partition(" ")
     try:
-        found = notebook(number)
+        found = notebook(name)
     except ValueError:
         raise ValueError(f"{claim.shows!r} names no notebook") from None
     heading = ""
@@ -226,7 +228,9 @@ def render(claims: Sequence[Claim]) -> str:
         lines += ["| claim | shown by | seeds | spread | falsified by |", "|---|---|---|---|---|"]
         for claim in each:
             found, heading = shown(claim)
-            cell = f"[{claim.shows[:2]}, *{heading}*](../{found['path'].name})"
+            name = claim.shows.split()[0].replace("_", " ")
+            place = os.path.relpath(found["path"], TABLE.parent)
+            cell = f"[{name}, *{heading}*]({Path(place).as_posix()})"
             cells = (claim.words, cell, claim.seeds, claim.spread, claim.falsified)
             lines.append("| " + " | ".join(each.replace("|", "\\|") for each in cells) + " |")
     computed = sum(bool(claim.check) for claim in claims)

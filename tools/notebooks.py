@@ -1,6 +1,6 @@
 """Keep the notebooks in step and refresh their stored outputs.
 
-    python -m tools.notebooks sync      first cells, navigation, CONTRIBUTING's table
+    python -m tools.notebooks sync      first cells, navigation, the path, CONTRIBUTING's table
     python -m tools.notebooks refresh   sync, then restart and run each notebook, and store it
 
 `refresh` takes notebook paths; without any it does them all, the appendices too.
@@ -17,6 +17,7 @@ from typing import Any
 import nbformat
 
 from . import map
+from .minutes import stated
 from .project import ROOT, read_address, read_version
 
 FOLDER = ROOT / "notebooks"
@@ -91,12 +92,22 @@ def _neighbours(path: Path, titles: dict[Path, str]) -> list[str]:
     return parts
 
 
+def path_through(loaded: dict[Path, Any]) -> str:
+    """The series as a table: which question each notebook asks, and how long it takes."""
+    lines = ["| notebook | question | minutes |", "|---|---|---|"]
+    for path in NOTEBOOKS:
+        notebook = loaded[path]
+        link = f"[{path.name[:2]}]({path.name})"
+        lines.append(f"| {link} | {title(notebook)} | {stated(notebook)} |")
+    return "\n".join(lines)
+
+
 def sync() -> list[Path]:
-    """Write the first cell and the navigation; return what changed."""
+    """Write the first cell, the navigation and the path; return what changed."""
     loaded = {path: nbformat.read(path, 4) for path in EVERY}
-    source, changed = bootstrap(), []
+    shared, changed = {"bootstrap": bootstrap(), "path": path_through(loaded)}, []
     for path, notebook in loaded.items():
-        wanted = {"bootstrap": source, "navigation": navigation(path, loaded)}
+        wanted = {**shared, "navigation": navigation(path, loaded)}
         touched = False
         for cell in notebook.cells:
             for tag in set(cell.metadata.get("tags", [])) & set(wanted):

@@ -2,8 +2,8 @@
 
 Each check is a function from an answer to what is wrong with it, "" for nothing; they
 stand by subject in ``lora_checks`` (notebooks 01 to 05), ``training_checks`` (06, 07),
-``model_checks`` (08 to 10) and ``setting_checks`` (11), and are put together from those in
-``answers``.
+``model_checks`` (those that ask the small model) and ``setting_checks`` (11), and are put
+together from those in ``answers``.
 
 >>> check("04-2", (0.5, 2**-0.5))
 Correct.
@@ -49,7 +49,7 @@ def check(key: str, answer: Any) -> Result:
     Examples
     --------
     >>> check("01-2", 1000)
-    Not yet: 1000 is too large.
+    Not yet: 1000 is too large. Set r times the sum of both sides equal to their product.
     >>> check("01-2", ...)
     Not answered yet: replace the three dots and run the cell again.
     """

@@ -13,8 +13,17 @@ import numpy as np
 Check = Callable[[Any], str]
 
 
-def number(expected: float, slips: dict[float, str], tolerance: float = 0.005) -> Check:
-    """Check one number; `slips` maps likely wrong values to what went wrong."""
+#: How far off an answer may be: what is printed with two digits counts.
+TOLERANCE = 0.02
+
+
+def number(
+    expected: float, slips: dict[float, str], hint: str = "", tolerance: float = TOLERANCE
+) -> Check:
+    """Check one number.
+
+    `slips` maps likely wrong values to what went wrong; any other wrong value gets the `hint`.
+    """
 
     def close(value: float, target: float) -> bool:
         return abs(value - target) <= tolerance * max(abs(target), 1e-12)
@@ -27,10 +36,10 @@ def number(expected: float, slips: dict[float, str], tolerance: float = 0.005) -
         value = float(answer)
         if close(value, expected):
             return ""
-        for slip, explanation in slips.items():
-            if close(value, slip):
-                return explanation
-        return f"{value:g} is too {'large' if value > expected else 'small'}."
+        near = [slip for slip in slips if close(value, slip)]
+        if near:
+            return slips[min(near, key=lambda slip: abs(value - slip))]
+        return f"{value:g} is too {'large' if value > expected else 'small'}. {hint}".rstrip()
 
     return checked
 
@@ -42,13 +51,13 @@ def pair(expected: tuple[float, float], slip: str) -> Check:
         values = np.asarray(answer, dtype=float)
         if values.shape != (2,):
             return f"two numbers are asked for, got shape {values.shape}."
-        if np.allclose(values, expected, rtol=0.02):
+        if np.allclose(values, expected, rtol=TOLERANCE):
             return ""
-        if np.allclose(values[::-1], expected, rtol=0.02):
+        if np.allclose(values[::-1], expected, rtol=TOLERANCE):
             return "the two numbers are in the wrong order."
-        if np.allclose(1 / values, expected, rtol=0.02):
+        if np.allclose(1 / values, expected, rtol=TOLERANCE):
             return slip
-        which = "first" if not np.isclose(values[0], expected[0], rtol=0.02) else "second"
+        which = "first" if not np.isclose(values[0], expected[0], rtol=TOLERANCE) else "second"
         return f"the {which} number is off."
 
     return checked

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..lora import scaling, spectrum, truncation, updates
-from .answers import Check, function, number, pair
+from .answers import Check, function, not_a_rank, number, pair
 
 
 def rank_six(answer: Any) -> str:
@@ -23,6 +23,87 @@ def rank_six(answer: Any) -> str:
         return "every singular value is above 0: is the noise 0?"
     if rank != 6:
         return f"the true rank should be 6, got {rank}."
+    return ""
+
+
+def chess_boards(answer: Any) -> str:
+    """Exercise 01-3: the ranks of a chess board of +1 and -1, and of one of 1 and 0."""
+    values = np.asarray(answer)
+    if values.shape != (2,):
+        return f"two ranks are asked for, got shape {values.shape}."
+    board = np.indices((8, 8)).sum(axis=0) % 2
+    expected = [int(np.linalg.matrix_rank(each)) for each in (2 * board - 1, board)]
+    for got, right, which in zip(values.tolist(), expected, ("+1 and -1", "1 and 0")):
+        if problem := not_a_rank(got, 8):
+            return problem
+        if got > right:
+            return (
+                f"the board of {which} can be woven from fewer than {got} plaids: look at how "
+                "one row follows from another."
+            )
+        if got < right:
+            return f"{got} is too few for the board of {which}: it has two kinds of rows."
+    return ""
+
+
+def same_spectrum(answer: Any) -> str:
+    """Exercise 02-4: another matrix with the singular values of the style update."""
+    style = updates.article_updates()["style"].matrix()
+    matrix = np.asarray(answer, dtype=float)
+    if matrix.shape != style.shape:
+        return f"it should have shape {style.shape}, got {matrix.shape}."
+    if np.allclose(matrix, style, rtol=0, atol=1e-9):
+        return "that is the style update itself: find another matrix."
+    values = np.linalg.svd(matrix, compute_uv=False)
+    expected = updates.article_singular_values("style")
+    if np.allclose(values, expected, rtol=1e-6, atol=1e-9):
+        return ""
+    at = int(np.argmax(np.abs(values - expected) > 1e-6 * expected)) + 1
+    return (
+        f"its singular value number {at} is {values[at - 1]:.4f}, that of style "
+        f"{expected[at - 1]:.4f}: which changes of a matrix keep all lengths?"
+    )
+
+
+@function
+def best_scale(answer: Any) -> str:
+    """Exercise 03-4: a function (update, approximation) -> the scale with the smallest error."""
+    stream = np.random.RandomState(5)
+    update = stream.standard_normal((9, 7))
+    B, A = truncation.factor(update, 3)
+    for approximation in (stream.standard_normal((9, 7)) + update, 4 * (B @ A), B @ A):
+        # Independent of the formula: the error is a parabola in the scale.
+        scales = np.array([-1.0, 0.0, 1.0])
+        a, b, _ = np.polyfit(scales, [np.sum((update - s * approximation) ** 2) for s in scales], 2)
+        expected, got = -b / (2 * a), float(answer(update.copy(), approximation.copy()))
+        if np.isclose(got, expected, rtol=1e-6):
+            continue
+        if np.isclose(got, np.linalg.norm(update) / np.linalg.norm(approximation), rtol=1e-6):
+            return "that makes both equally long; the error is smallest at another scale."
+        if np.isclose(got, 1 / expected, rtol=1e-6):
+            return "that is the inverse: what must the approximation be multiplied by?"
+        return (
+            f"for the update of the check the best scale is {expected:.4f}, got {got:.4f}: set "
+            "the slope of the squared error to 0."
+        )
+    return ""
+
+
+def fools_the_spectrum(answer: Any) -> str:
+    """Exercise 05-3: singular values, or a matrix, of high effective rank and low use."""
+    given = np.asarray(answer, dtype=float)
+    values = np.sort(given)[::-1] if given.ndim == 1 else np.linalg.svd(given, compute_uv=False)
+    effective = spectrum.effective_rank(values)
+    energy = spectrum.captured_energy(values)[min(2, len(values)) - 1]
+    if energy < 0.95:
+        return (
+            f"the first two components hold {100 * energy:.1f} % of the energy: make them stronger."
+        )
+    if effective <= 20:
+        return (
+            f"the effective rank is {effective:.1f}: it adds up values and not their squares, so "
+            "a long tail of small ones is cheap."
+        )
     return ""
 
 
@@ -76,6 +157,8 @@ def smallest_rank(answer: Any) -> str:
 
 
 _STYLE_WEAKEST = updates.STYLE["smallest"]
+#: Where alpha/r and alpha/sqrt(r) are as far below and above 1: their sum is 2.
+_BREAK_EVEN = 2 / (1 / 16 + 1 / 4)
 
 CHECKS: dict[str, Check] = {
     "01-1": number(
@@ -86,6 +169,7 @@ CHECKS: dict[str, Check] = {
             4096 * 11008: "that is the full update, not the adapter.",
             8 * 4096 * 11008: "B and A are added up, not multiplied out.",
         },
+        "B is 4096 x 8 and A is 8 x 11008: count the entries of each.",
     ),
     "01-2": number(
         4096 * 1024 / (4096 + 1024),
@@ -93,7 +177,9 @@ CHECKS: dict[str, Check] = {
             1024: "that is the smaller side; B alone then holds as many numbers as the update.",
             512: "that would be right for a 1024 x 1024 update; here B is four times as tall.",
         },
+        "Set r times the sum of both sides equal to their product.",
     ),
+    "01-3": chess_boards,
     "02-1": rank_six,
     "02-2": number(
         _STYLE_WEAKEST / 8,
@@ -103,7 +189,18 @@ CHECKS: dict[str, Check] = {
             _STYLE_WEAKEST / 64: "the limit goes with the square root of 64, not with 64.",
             _STYLE_WEAKEST: "that is the signal itself: divide by the square root of 64.",
         },
+        "The signal drowns where noise times the square root of 64 reaches it.",
     ),
+    "02-3": number(
+        1.6,
+        {
+            0.8: "that is the limit in a 64 x 64 matrix: this one has four times the side.",
+            3.2: "four times the side is twice the limit: it goes with the square root.",
+            25.6: "the limit goes with the square root of the side, not with the side.",
+        },
+        "The limit is the noise times the square root of the side.",
+    ),
+    "02-4": same_spectrum,
     "03-1": closed_form,
     "03-2": number(
         float(scaling.alpha_for_scale(1.0, 32, scaling.RSLORA)),
@@ -111,7 +208,20 @@ CHECKS: dict[str, Check] = {
             32: "that is the alpha for alpha/r; rsLoRA divides by the square root of r.",
             32**2: "r = alpha^2, so alpha is the square root of r, not the square.",
         },
+        "Solve alpha over the square root of 32 = 1.",
     ),
+    "03-3": number(
+        _BREAK_EVEN,
+        {
+            16: "there alpha/r is 1 and has the smallest error of all; the other's is larger.",
+            4: "there alpha/sqrt(r) is 1 and has the smallest error; the other's is larger.",
+            8: "there the scales are 0.5 and 2: one is 0.5 away from 1, the other 1.",
+            10: "halfway between 4 and 16 is not where both scales are equally far from 1.",
+        },
+        "The error depends on how far a scale is from 1: one must lie as far below as the other "
+        "above.",
+    ),
+    "03-4": best_scale,
     "04-1": number(
         float(scaling.equivalent_alpha(96, 64, scaling.STANDARD, 64, scaling.RSLORA)),
         {
@@ -119,6 +229,7 @@ CHECKS: dict[str, Check] = {
             768: "that goes the other way: it makes the scale larger, not equal.",
             1.5: "that is the scale itself; alpha is the scale times sqrt(r).",
         },
+        "Write down the scale that you have, and then the alpha that gives it under rsLoRA.",
     ),
     "04-2": pair((0.5, 2**-0.5), "those are the inverses: the scale falls when the rank rises."),
     "04-3": number(
@@ -128,6 +239,7 @@ CHECKS: dict[str, Check] = {
             1024: "that multiplies by r; sqrt(r) is enough.",
             16: "with the same alpha the loader applies an eighth of the scale.",
         },
+        "It was trained with 16/sqrt(64): which alpha gives that after division by 64?",
     ),
     "05-1": smallest_rank,
     "05-2": number(
@@ -137,5 +249,17 @@ CHECKS: dict[str, Check] = {
             0.28**0.5: "that is the size of the kept part; the error is the missed part.",
             0.28: "that is the captured energy itself.",
         },
+        "Error squared and captured energy add up to 1.",
+    ),
+    "05-3": fools_the_spectrum,
+    "05-4": number(
+        1 - 0.1 / 4,
+        {
+            0.95: "that halves the missed energy; the error then falls by the square root of 2.",
+            0.9: "that is the energy that you have.",
+            0.45: "that is half of the energy: the error becomes larger, not smaller.",
+        },
+        "Half the error is a quarter of the missed energy.",
+        tolerance=0.006,
     ),
 }

@@ -1,14 +1,16 @@
-"""Exercises of notebooks 08 to 10: a small language model, and adapters of it."""
+"""Exercises on a small language model and adapters of it: notebooks 01, 04 and 08 to 10."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from .. import adapters
+from .. import adapters, validation
 from ..lora import spectrum
-from ..model import comparisons, recall, results, shipped, transformer, world
+from ..model import comparisons, deployments, recall, results, shipped, transformer, world
 from ..model.comparisons import TRAINED
 from ..model.forgetting import CHOOSE, MATCHED, known_at
 from ..model.tasks import FULL_RANK
@@ -16,6 +18,50 @@ from ..model.update import lora_size
 from .answers import Check, function, not_a_rank, number, pair
 
 MAPPED = sorted(rank for rank in TRAINED if rank is not None)
+
+
+@lru_cache(maxsize=16)
+def _kept(rank: int) -> float:
+    """The share of facts that the adapter "people" has, cut to a rank."""
+    return recall.with_adapter("people", rank).facts
+
+
+def enough_for_ninety(answer: Any) -> str:
+    """Exercise 01-4: the lowest rank at which 90 of 100 facts are right."""
+    if problem := not_a_rank(answer, 16):
+        return problem
+    rank = int(np.asarray(answer).item())
+    if _kept(rank) < 0.9:
+        return f"at rank {rank} the model gets {100 * _kept(rank):.0f} of 100 right."
+    if rank > 1 and _kept(rank - 1) >= 0.9:
+        return f"at rank {rank} it gets {100 * _kept(rank):.0f} right; a lower rank does as well."
+    return ""
+
+
+def mended(answer: Any) -> str:
+    """Exercise 04-4: by what alpha is multiplied on each server, None where nothing helps."""
+    if not isinstance(answer, Mapping) or set(answer) != set(deployments.FAULTS):
+        return f"a dictionary with {', '.join(deployments.FAULTS)} is asked for, got {answer!r}."
+    mendable = {
+        server: 1 / fault.strength
+        for server, fault in deployments.FAULTS.items()
+        if fault.strength and fault.kept == deployments.ADAPTER.rank
+    }
+    for server, factor in answer.items():
+        if factor is None:
+            if server in mendable:
+                return f"server {server} serves all of the adapter, at a wrong scale: alpha helps."
+            continue
+        now = deployments.answers_of(server, validation.number("factor", factor, 0, 1000))
+        right = (
+            f"with {float(factor):g} times the alpha, server {server} has {100 * now.facts:.0f} % "
+            f"of the facts and {100 * now.style_share:.0f} % of the style"
+        )
+        if server not in mendable:
+            return f"{right}: what is not there cannot be made louder."
+        if not np.isclose(float(factor), mendable[server], rtol=0.02):
+            return f"{right}. Which factor makes the length of its update 1?"
+    return ""
 
 
 def lowest_for_3200(answer: Any) -> str:
@@ -184,6 +230,8 @@ def weaker(answer: Any) -> str:
 
 
 CHECKS: dict[str, Check] = {
+    "01-4": enough_for_ninety,
+    "04-4": mended,
     "08-1": lowest_for_3200,
     "08-2": lowest_rank,
     "08-3": normalise,

@@ -7,17 +7,18 @@ from .fine_tuning import FineTuningRun
 from .first_step import Crew, FirstStep
 from .forgetting import KeptByWay, NewAgainstKnown
 from .hook import Hook
-from .noise import NoiseSweep, SpectrumUnderNoise
+from .noise import SpectrumUnderNoise
 from .picture import Picture
 from .pretrained import PretrainedOverRank
 from .rates import RateWindows
 from .recall import Behaviour
 from .results import TruncatedOrTrained
 from .scaling import LoaderMismatch, ScaleOverRank
-from .spectrum import EnergyTriangle, RankMeasures, SpectrumEnergyError
+from .spectrum import EnergyTriangle, SpectrumEnergyError, StringOnSpectrum
 from .training import TrainingRun
 from .truncation import ErrorOverRank, ErrorPlane
 from .updates import Components, TwoUpdates
+from .weave import Weave
 from .what_to_set import WhatToSet
 
 __all__ = [
@@ -36,16 +37,16 @@ __all__ = [
     "KeptByWay",
     "LoaderMismatch",
     "NewAgainstKnown",
-    "NoiseSweep",
     "Picture",
     "PretrainedOverRank",
-    "RankMeasures",
     "RateWindows",
     "ScaleOverRank",
     "SpectrumEnergyError",
     "SpectrumUnderNoise",
+    "StringOnSpectrum",
     "TrainingRun",
     "TruncatedOrTrained",
     "TwoUpdates",
+    "Weave",
     "WhatToSet",
 ]

@@ -38,10 +38,9 @@ TWICE_LABEL = r"LoRA, $\alpha = 2r$"
 #: Optimisers are told apart by filled and open markers; colour names the rule.
 OPTIMISERS = {"sgd": "SGD", "adam": "Adam"}
 
-#: What figures run over: both updates, every rank, and noise levels for a sweep.
+#: What figures run over: both updates, and every rank.
 NAMES = updates.NAMES
 RANKS = np.arange(1, min(updates.ARTICLE_SHAPE) + 1)
-SWEEP = np.linspace(0, 0.4, 41)
 
 #: Matplotlib's settings for every figure, over its own defaults.
 RC: dict[str, Any] = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..lora import truncation, updates
-from ..lora.scaling import RSLORA, RULES, STANDARD, equivalent_alpha, loader_ratio, scale
+from ..lora.scaling import RSLORA, RULES, STANDARD, equivalent_alpha, scale
 from ..validation import Array
 from .look import COLOURS, GREY, LABELS, LINES, MARKERS, NAMES, RANKS, RULE_SYMBOLS, ticks
 from .picture import Picture
@@ -89,16 +89,18 @@ class ScaleOverRank(Picture[Scales]):
 
 @dataclass(frozen=True)
 class Misread:
-    """An rsLoRA adapter as a loader with each rule reads it.
+    """An rsLoRA adapter, trained at the article's alpha, as a loader with each rule reads it.
 
-    scales: (64,) by rule, over the rank. errors: relative, (64,) by (name, the loader's rule).
-    baked: the alpha with which an alpha/r loader applies the right scale.
+    alpha: what its file says. trained: (64,) scales over the rank. applied: (64,) by the loader's
+    rule. errors: relative, (64,) by (name, the loader's rule). baked: the alpha with which an
+    alpha/r loader applies the right scale.
     """
 
     rank: int
     alpha: float
     noise: float
-    scales: Mapping[str, Array]
+    trained: Array
+    applied: Mapping[str, Array]
     errors: Mapping[tuple[str, str], Array]
     baked: float
 
@@ -106,8 +108,8 @@ class Misread:
 class LoaderMismatch(Picture[Misread]):
     """An rsLoRA adapter in a loader that knows only alpha/r: scale and error.
 
-    The adapter is the truncated update, stored so that its own scale, alpha/sqrt(r),
-    is right. Settings: rank (1 to 64), alpha (> 0), noise (>= 0).
+    The adapter is the truncated update, stored so that alpha 16 and alpha/sqrt(r) make it
+    right. Settings: rank (1 to 64), alpha (> 0, the one in its file), noise (>= 0).
 
     Examples
     --------
@@ -115,7 +117,7 @@ class LoaderMismatch(Picture[Misread]):
     64.0
     """
 
-    size = (8.8, 4.1)
+    size = (8.8, 4.3)
 
     def build(self) -> None:
         left, right = self.figure.subplots(1, 2)
@@ -125,13 +127,18 @@ class LoaderMismatch(Picture[Misread]):
         )  # fmt: skip
         right.set(
             title="error of the served update", xlabel="rank r", ylabel="relative error",
-            xlim=(0, 65), ylim=(0, 1.05),
+            xlim=(0, 65), yscale="log", ylim=(0.008, 400),
         )  # fmt: skip
         ticks(left, "x", [1, 2, 4, 8, 16, 32, 64])
-        ticks(left, "y", [0.01, 0.1, 1, 10, 100])
+        for ax in (left, right):
+            ticks(ax, "y", [0.01, 0.1, 1, 10, 100])
         ticks(right, "x", [1, 8, 16, 24, 32, 40, 48, 56, 64])
         self.cursors = [self.cursor(left), self.cursor(right)]
-        self.scales = {rule: self.moving_line(left, rule) for rule in RULES}
+        self.trained = self.moving_line(left, color=GREY, linewidth=4, label="trained")
+        self.applied = {
+            rule: self.moving_line(left, rule, label=f"applied by {RULE_SYMBOLS[rule]} loader")
+            for rule in RULES
+        }
         self.points = {
             rule: self.moving_line(left, linestyle="", color=COLOURS[rule], marker=MARKERS[rule])
             for rule in RULES
@@ -139,48 +146,48 @@ class LoaderMismatch(Picture[Misread]):
         # Colour names the update here, line style the loader's rule.
         self.errors = {
             (name, rule): self.moving_line(
-                right, name, linestyle=LINES[rule], label=f"{name}, read with {RULE_SYMBOLS[rule]}"
+                right, name, linestyle=LINES[rule], label=f"{name}, {RULE_SYMBOLS[rule]} loader"
             )
             for name in NAMES
             for rule in RULES
         }
-        left.legend(
-            list(self.scales.values()),
-            [r"applied by an $\alpha/r$ loader", r"trained with $\alpha/\sqrt{r}$"],
-            loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False,
-        )  # fmt: skip
-        right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False, ncols=2)
+        for ax, columns in ((left, 1), (right, 2)):
+            ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False, ncols=columns)
 
     def numbers(self, rank: int = 16, alpha: float = 16, noise: float = 0.01) -> Misread:
-        scales = {rule: scale(alpha, RANKS, rule) for rule in RULES}
+        at_training = updates.ARTICLE_ALPHA
+        trained = scale(at_training, RANKS, RSLORA)
+        applied = {rule: scale(alpha, RANKS, rule) for rule in RULES}
         errors = {}
         for name in NAMES:
             values = updates.article_singular_values(name, noise)
-            for loader in RULES:
-                applied = loader_ratio(RANKS, RSLORA, loader)
-                errors[name, loader] = truncation.scaled_error(values, RANKS, applied)
-        baked = float(equivalent_alpha(alpha, rank, RSLORA, rank, STANDARD))
-        return Misread(rank, alpha, noise, scales, errors, baked)
+            for loader, scales in applied.items():
+                errors[name, loader] = truncation.scaled_error(values, RANKS, scales / trained)
+        baked = float(equivalent_alpha(at_training, rank, RSLORA, rank, STANDARD))
+        return Misread(rank, alpha, noise, trained, applied, errors, baked)
 
     def place(self, numbers: Misread) -> str:
-        rank, scales, errors = numbers.rank, numbers.scales, numbers.errors
+        rank, errors = numbers.rank, numbers.errors
         for cursor in self.cursors:
             cursor.set_xdata([rank, rank])
+        self.trained.set_data(RANKS, numbers.trained)
         for rule in RULES:
-            self.scales[rule].set_data(RANKS, scales[rule])
-            self.points[rule].set_data([rank], [scales[rule][rank - 1]])
+            self.applied[rule].set_data(RANKS, numbers.applied[rule])
+            self.points[rule].set_data([rank], [numbers.applied[rule][rank - 1]])
         for key, line in self.errors.items():
-            line.set_data(RANKS, errors[key])
-        applied, trained = (float(scales[rule][rank - 1]) for rule in RULES)
-        style, facts = (
-            f"the {name} error from {errors[name, RSLORA][rank - 1]:.3f} to "
-            f"{errors[name, STANDARD][rank - 1]:.3f}"
+            line.set_data(RANKS, np.where(errors[key] > 0, errors[key], np.nan))
+        trained = float(numbers.trained[rank - 1])
+        ignoring, reading = (float(numbers.applied[rule][rank - 1]) for rule in RULES)
+        said = [
+            f"the error of {name} is {errors[name, STANDARD][rank - 1]:.3f} there and "
+            f"{errors[name, RSLORA][rank - 1]:.3f} with a loader that reads it"
             for name in NAMES
-        )
+        ]
         return (
-            f"An rsLoRA adapter of rank {rank} and alpha {numbers.alpha:g} was trained with a "
-            f"scale of {trained:.4g}. A loader that ignores use_rslora applies {applied:.4g}, "
-            f"{trained / applied:.4g} times too little. That takes {style} and {facts} "
-            f"(noise {numbers.noise:g}). An alpha of {numbers.baked:.4g} makes the same "
-            f"loader right."
+            f"An rsLoRA adapter of rank {rank} was trained at alpha {updates.ARTICLE_ALPHA}, with "
+            f"a scale of {trained:.4g}. Its file says alpha {numbers.alpha:g}: a loader that "
+            f"ignores use_rslora applies {ignoring:.4g}, {100 * ignoring / trained:.4g} % of it, "
+            f"and one that reads it {reading:.4g}, {100 * reading / trained:.4g} %. At noise "
+            f"{numbers.noise:g}, {said[0]}; {said[1]}. An alpha of {numbers.baked:.4g} in the file "
+            "makes the loader right that ignores the flag."
         )

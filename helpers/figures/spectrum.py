@@ -1,24 +1,16 @@
-"""Spectra, captured energy, error, and the measures of rank."""
+"""Spectra, captured energy, error, and whether a spectrum has an elbow."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from matplotlib.lines import Line2D
 
 from ..lora import spectrum, updates
 from ..validation import Array
-from .look import COLOURS, GREY, LABELS, MARKERS, NAMES, RANKS, SWEEP, ticks
+from .look import COLOURS, GREY, LABELS, MARKERS, NAMES, RANKS, ticks
 from .picture import Picture
-
-MEASURES = {
-    "stable rank": spectrum.stable_rank,
-    "participation ratio": spectrum.participation_ratio,
-    "effective rank": spectrum.effective_rank,
-}
 
 
 @dataclass(frozen=True)
@@ -110,69 +102,71 @@ class SpectrumEnergyError(Picture[Curves]):
 
 
 @dataclass(frozen=True)
-class Measures:
-    """`MEASURES` of both updates at a noise level, by (name, measure)."""
+class Strings:
+    """Each spectrum, the straight string from its first to its last value, and the bend.
+
+    spectra, strings: (64,) by name. elbows: by name, the components before the bend and how
+    deep it hangs, see `spectrum.elbow`.
+    """
 
     noise: float
-    measures: Mapping[tuple[str, str], float]
+    spectra: Mapping[str, Array]
+    strings: Mapping[str, Array]
+    elbows: Mapping[str, tuple[int, float]]
 
 
-class RankMeasures(Picture[Measures]):
-    """Three answers to "what rank is this update?", as the noise grows.
+class StringOnSpectrum(Picture[Strings]):
+    """A string from the first singular value to the last, and how far the curve hangs below it.
 
-    Settings: noise (0 to 0.4).
+    Settings: noise (>= 0).
 
     Examples
     --------
-    >>> picture = RankMeasures().draw(noise=0)
-    >>> print(f"{picture.drawn.measures['style', 'stable rank']:.1f}")
-    1.7
+    >>> rank, depth = StringOnSpectrum().draw(noise=0.01).drawn.elbows["style"]
+    >>> rank, round(depth, 2)
+    (4, 0.91)
     """
+
+    size = (8.8, 3.3)
 
     def build(self) -> None:
         panels = self.figure.subplots(1, 2, sharey=True)
-        looks: dict[str, Any] = {
-            "stable rank": ":",
-            "participation ratio": "--",
-            "effective rank": "-",
-        }
-        self.points, self.cursors = {}, []
+        self.curves, self.strings, self.drops, self.depths = {}, {}, {}, {}
         for ax, name in zip(panels, NAMES):
-            spectra = [updates.article_singular_values(name, level) for level in SWEEP]
-            for measure, function in MEASURES.items():
-                ax.plot(SWEEP, [function(values) for values in spectra], color=COLOURS[name],
-                        linestyle=looks[measure], label=measure)  # fmt: skip
-                self.points[name, measure] = self.moving_line(
-                    ax, color=COLOURS[name], marker=MARKERS[name], linestyle=""
-                )
-            self.cursors.append(self.cursor(ax))
-            ax.set(title=f"{name} update", xlabel="noise", xlim=(-0.005, 0.405), ylim=(0, 65))
-        panels[0].set_ylabel("rank, by three measures")
-        shapes = [Line2D([], [], color=GREY, linestyle=look) for look in looks.values()]
-        self.legend(shapes, list(looks))
+            ax.set(title=f"{name} update", xlabel="index i", xlim=(0, 65), ylim=(0, 8))
+            ticks(ax, "x", [1, 8, 16, 24, 32, 40, 48, 56, 64])
+            self.curves[name] = self.moving_line(ax, color=COLOURS[name], marker=MARKERS[name],
+                                                 linestyle="", markersize=4)  # fmt: skip
+            self.strings[name] = self.moving_line(ax, color=GREY, linestyle="--")
+            self.drops[name] = self.moving_line(ax, color="black", linewidth=2)
+            self.depths[name] = self.moves(ax.text(0, 0, "", va="bottom"))
+        panels[0].set_ylabel(r"singular value $\sigma_i$")
+        shown = (self.curves["style"], self.strings["style"], self.drops["style"])
+        self.legend([*shown], ["spectrum", "string", "furthest below the string"])
 
-    def numbers(self, noise: float = 0.01) -> Measures:
-        values = {name: updates.article_singular_values(name, noise) for name in NAMES}
-        measures = {
-            (name, measure): function(values[name])
-            for name in NAMES
-            for measure, function in MEASURES.items()
+    def numbers(self, noise: float = 0.01) -> Strings:
+        spectra = {name: updates.article_singular_values(name, noise) for name in NAMES}
+        strings = {
+            name: np.linspace(values[0], values[-1], len(values))
+            for name, values in spectra.items()
         }
-        return Measures(noise, measures)
+        elbows = {name: spectrum.elbow(values) for name, values in spectra.items()}
+        return Strings(noise, spectra, strings, elbows)
 
-    def place(self, numbers: Measures) -> str:
-        noise, measures = numbers.noise, numbers.measures
-        for cursor in self.cursors:
-            cursor.set_xdata([noise, noise])
-        for key, point in self.points.items():
-            point.set_data([noise], [measures[key]])
-        said = [
-            f"{name} has a stable rank of {measures[name, 'stable rank']:.1f}, a participation "
-            f"ratio of {measures[name, 'participation ratio']:.1f} and an effective rank of "
-            f"{measures[name, 'effective rank']:.1f}"
-            for name in NAMES
-        ]
-        return f"At noise {noise:g}, {said[0]}; {said[1]}. Their true ranks are 4 and 64."
+    def place(self, numbers: Strings) -> str:
+        said = []
+        for name, (before, depth) in numbers.elbows.items():
+            values, string = numbers.spectra[name], numbers.strings[name]
+            self.curves[name].set_data(RANKS, values)
+            self.strings[name].set_data(RANKS, string)
+            self.drops[name].set_data([before + 1] * 2, [values[before], string[before]])
+            self.depths[name].set_position((before + 2, string[before] + 0.1))
+            self.depths[name].set_text(f"depth {depth:.2f}")
+            said.append(
+                f"{name} hangs furthest below its string after {before} "
+                f"component{'s' * (before != 1)}, by {depth:.2f} of its first value"
+            )
+        return f"At noise {numbers.noise:g}, {said[0]}; {said[1]}."
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..tables import Table
 from ..validation import Array
 from . import spectrum, updates
 from .scaling import RSLORA, RULES, STANDARD, scale
@@ -163,6 +164,38 @@ def audit() -> list[Finding]:
     return [_judge(claim) for claim in CLAIMS]
 
 
+def verdicts() -> Table:
+    """Every claim, who states it, what the construction gives, and the verdict.
+
+    Examples
+    --------
+    >>> len(verdicts().rows) == len(CLAIMS)
+    True
+    """
+
+    def shown(values: tuple[float, ...]) -> str:
+        return ", ".join(f"{value:g}" for value in values)
+
+    rows = [
+        (each.claim.number, each.claim.text, each.claim.source, shown(each.claim.values),
+         shown(each.measured), each.verdict)
+        for each in audit()
+    ]  # fmt: skip
+    return Table(("no.", "reported", "by", "values", "construction", "verdict"), rows)
+
+
+def remarks() -> Table:
+    """Why a claim does not hold, or only half.
+
+    Examples
+    --------
+    >>> remarks().rows[0][:2]
+    (6, 'does not reproduce')
+    """
+    rows = [(each.claim.number, each.verdict, each.remark) for each in audit() if each.remark]
+    return Table(("no.", "verdict", "why"), rows)
+
+
 def _judge(claim: Claim) -> Finding:
     if not claim.quantity:
         return _SENTENCES[claim.number](claim)
@@ -250,7 +283,7 @@ def _steadier(claim: Claim) -> Finding:
 
 def _training(claim: Claim) -> Finding:
     return Finding(
-        claim, (), UNTESTED, "nothing is trained in the construction; notebook 07 trains"
+        claim, (), UNTESTED, "nothing is trained in the construction; notebooks 06 to 09 train"
     )
 
 

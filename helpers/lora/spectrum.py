@@ -153,36 +153,6 @@ def detection_limit(shape: tuple[int, int], noise: float) -> float:
     return validation.number("noise", noise, 0) * float(d * k) ** 0.25
 
 
-def observed_singular_value(signal: ArrayLike, shape: tuple[int, int], noise: float) -> Array:
-    """Where a signal's singular value shows up once the noise is added.
-
-    y = sqrt((s^2 + d noise^2)(s^2 + k noise^2)) / s above the detection limit,
-    the noise floor below it (Benaych-Georges and Nadakuditi 2012,
-    arXiv:1103.2221). The noise pushes singular values up. Array in, array out.
-    """
-    s = validation.positive_array("signal", signal)
-    d, k = validation.shape("shape", shape)
-    variance = validation.number("noise", noise, 0) ** 2
-    pushed = np.sqrt((s**2 + d * variance) * (s**2 + k * variance)) / s
-    return np.where(s > detection_limit(shape, noise), pushed, noise_floor(shape, noise))
-
-
-def gavish_donoho_threshold(shape: tuple[int, int], noise: float) -> float:
-    """Keep singular values above this: the optimal hard threshold, noise known.
-
-    (4 / sqrt(3)) sqrt(n) noise for a square n x n update, and their formula in
-    the aspect ratio otherwise (Gavish and Donoho 2014, arXiv:1305.5870).
-
-    It assumes that the true rank is far below min(d, k). It says nothing about
-    an update whose signal fills every direction, such as the article's facts.
-    """
-    d, k = validation.shape("shape", shape)
-    noise = validation.number("noise", noise, 0)
-    beta = min(d, k) / max(d, k)
-    factor = np.sqrt(2 * (beta + 1) + 8 * beta / (beta + 1 + np.sqrt(beta**2 + 14 * beta + 1)))
-    return float(factor * np.sqrt(max(d, k)) * noise)
-
-
 def elbow(singular_values: ArrayLike) -> tuple[int, float]:
     """Where a spectrum bends: components before the bend, and how deep it is.
 

@@ -19,7 +19,7 @@ from PIL import Image
 from helpers import figures
 from helpers.figures.look import COLOURS, GREY
 from helpers.figures.picture import caption
-from tests.support.figures import EXPECTED, noise_sweep
+from tests.support.figures import EXPECTED
 from tests.support.matrices import assert_same, contrast
 
 OURS = (*COLOURS.values(), GREY, "white", "black")
@@ -73,25 +73,6 @@ def test_drawn_arrays_and_the_sentence(name, picture, settings, which):
         assert part in picture.description
     assert picture.description.endswith(".")
     assert "nan" not in picture.description
-
-
-@pytest.mark.parametrize("noise", [0, 0.03, 0.4])
-def test_noise_sweep_at_its_ends_and_with_no_signal_lost(noise):
-    picture = figures.NoiseSweep().draw(noise=noise)
-    for part in noise_sweep(picture, noise):
-        assert part in picture.description
-    assert ("lost" in picture.description) is (noise == 0.4)
-
-
-def test_noise_sweep_with_all_signals_lost():
-    """Noise of 0.625 hides the largest signal, 5; the slider ends before, at 0.4."""
-    picture = figures.NoiseSweep().draw(noise=0.625)
-    assert len(picture.drawn.predicted) == 0
-    said = "theory sees no signal; lost without a trace are 5, 3.5, 2 and 0.5."
-    assert said in picture.description
-    almost = picture.draw(noise=0.62)
-    np.testing.assert_allclose(almost.drawn.predicted, [5 + 64 * 0.62**2 / 5], rtol=1e-9)
-    assert "signals at 9.92; lost without a trace are 3.5, 2 and 0.5." in almost.description
 
 
 def test_png_follows_the_settings(picture, settings, first):
@@ -231,7 +212,7 @@ def test_caption_escapes():
 def test_no_pyplot():
     code = (
         "import sys; from helpers import explorers, figures\n"
-        "figures.ScaleOverRank().draw().still(); explorers.scale_over_rank()\n"
+        "figures.ScaleOverRank().draw().still(); explorers.error_over_rank()\n"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     done = subprocess.run(

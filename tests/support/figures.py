@@ -75,7 +75,7 @@ def components(picture, rank, noise, update):
 
 def spectrum_under_noise(picture, noise):
     spectra = article_spectra(noise)
-    floor, threshold = 16 * noise, 4 / np.sqrt(3) * 8 * noise
+    floor, limit = 16 * noise, 8 * noise
     for name in NAMES:
         agree_line(picture.observed[name], RANKS, picture.drawn.observed[name], spectra[name])
         np.testing.assert_allclose(picture.floors[name].get_ydata(), [floor, floor], rtol=1e-12)
@@ -84,50 +84,42 @@ def spectrum_under_noise(picture, noise):
         )
         signal = [5, 3.5, 2, 0.5] + [0] * 60 if name == "style" else np.linspace(3, 0.5, 64)
         np.testing.assert_allclose(alone.get_ydata(), signal, rtol=1e-12)
-    np.testing.assert_allclose(picture.threshold.get_ydata(), [threshold] * 2, rtol=1e-12)
-    kept = sum(spectra["style"] > max(threshold, 1e-9))
-    seen = sum(np.array([5, 3.5, 2, 0.5]) > 8 * noise)
     facts = spectra["facts"]
     return [
         ", ".join(f"{value:.2f}" for value in spectra["style"][:4]),
         f"run from {facts[0]:.2f} down to {facts[-1]:.2f}",
         f"would reach {floor:.2f}",
-        f"threshold of {threshold:.2f} keeps {kept} of style",
-        f"{seen} of its 4 signals",
+        f"a signal up to {limit:.2f} leaves no trace",
+        f"{sum(np.array([5, 3.5, 2, 0.5]) > limit)} of style's 4 signals",
     ]
 
 
-def in_words(items):
-    return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]]))
+def string_on_spectrum(picture, noise):
+    said = [f"At noise {noise:g}"]
+    for name, values in article_spectra(noise).items():
+        string = [values[0] + (values[-1] - values[0]) * i / 63 for i in range(64)]
+        agree_line(picture.curves[name], RANKS, picture.drawn.spectra[name], values)
+        agree_line(picture.strings[name], RANKS, picture.drawn.strings[name], string)
+        gaps = np.array(string) - values
+        at = max(range(64), key=lambda i: gaps[i])
+        np.testing.assert_allclose(picture.drops[name].get_xdata(), [at + 1] * 2)
+        np.testing.assert_allclose(picture.drops[name].get_ydata(), [values[at], string[at]])
+        depth = gaps[at] / values[0]
+        assert picture.depths[name].get_text() == f"depth {depth:.2f}"
+        said += [f"after {at} component", f"by {depth:.2f} of its first value"]
+    return said
 
 
-def noise_sweep(picture, noise):
-    values = article_spectra(noise)["style"][:5]
-    agree_line(picture.points, [noise] * 5, picture.drawn.observed, values)
-    stands_at(picture.line, noise)
-    levels = np.linspace(0, 0.4, 41)
-    measured = [line for line in picture.points.axes.lines if len(line.get_xdata()) == len(levels)]
-    for at in (0, 10, 40):
-        top = article_spectra(levels[at])["style"][:5]
-        np.testing.assert_allclose([line.get_ydata()[at] for line in measured], top, atol=1e-11)
-    # Each theory curve ends on the floor once its signal has drowned.
-    fine = np.linspace(0, 0.4, 400)
-    curves = [line for line in picture.points.axes.lines if len(line.get_xdata()) == len(fine)]
-    assert len(curves) == 5
-    for curve, signal in zip(curves, (5, 3.5, 2, 0.5)):
-        above = signal > 8 * fine
-        pushed = signal + 64 * fine**2 / signal
-        np.testing.assert_allclose(curve.get_ydata(), np.where(above, pushed, 16 * fine), rtol=1e-9)
-    np.testing.assert_allclose(curves[4].get_ydata(), 16 * fine, rtol=1e-12)
-    said = [f"At noise {noise:g}", ", ".join(f"{value:.2f}" for value in values[:4])]
-    seen = [signal for signal in (5, 3.5, 2, 0.5) if signal > 8 * noise]
-    lost = [f"{signal:g}" for signal in (5, 3.5, 2, 0.5) if signal <= 8 * noise]
-    pushed = [signal + 64 * noise**2 / signal for signal in seen]
-    np.testing.assert_allclose(picture.drawn.predicted, pushed, rtol=1e-9)
-    theory = f"theory puts the signals at {in_words([f'{value:.2f}' for value in pushed])}"
-    if lost:
-        theory += f"; lost without a trace {'are' if lost[1:] else 'is'} {in_words(lost)}"
-    return [*said, f"; {theory}. Signals up to {8 * noise:.2f} leave no trace in the spectrum."]
+def weave(picture):
+    drawn = [image.get_array() for image in picture.images.values()]
+    for (beside, above), (u, v), plaid in zip(picture.strips, picture.drawn.strips, drawn):
+        np.testing.assert_array_equal(beside.get_array()[:, 0], u)
+        np.testing.assert_array_equal(above.get_array()[0], v)
+        np.testing.assert_allclose(plaid, [[a * b for b in v] for a in u], rtol=1e-12)
+        assert np.linalg.matrix_rank(plaid) == 1
+    np.testing.assert_allclose(drawn[0] + drawn[1], drawn[2], atol=1e-15)
+    assert np.linalg.matrix_rank(drawn[2]) == 2
+    return ["each of 12 rows", "a matrix of rank 2: 48 numbers make 144"]
 
 
 def error_over_rank(picture, rank, alpha, noise):
@@ -195,22 +187,24 @@ def scale_over_rank(picture, rank, alpha):
 
 
 def loader_mismatch(picture, rank, alpha, noise):
-    applied, trained = (expected_scale(alpha, rank, rule) for rule in RULES)
-    said = [f"scale of {trained:.4g}", f"applies {applied:.4g}", f"{np.sqrt(rank):.4g} times"]
-    said.append(f"alpha of {alpha * np.sqrt(rank):.4g} makes")
-    for rule in RULES:
-        expected = expected_scale(alpha, RANKS, rule)
-        agree_line(picture.scales[rule], RANKS, picture.drawn.scales[rule], expected)
-        agree(picture.points[rule].get_ydata(), [picture.drawn.scales[rule][rank - 1]],
-              [expected[rank - 1]])  # fmt: skip
+    trained = 16 / np.sqrt(RANKS)
+    agree_line(picture.trained, RANKS, picture.drawn.trained, trained)
+    ratios = {rule: expected_scale(alpha, RANKS, rule) / trained for rule in RULES}
+    said = [f"scale of {4 * 4 / np.sqrt(rank):.4g}", f"alpha of {16 * np.sqrt(rank):.4g} in the"]
+    for rule, ratio in ratios.items():
+        scales = picture.drawn.applied[rule]
+        agree_line(picture.applied[rule], RANKS, scales, ratio * trained)
+        agree(picture.points[rule].get_ydata(), [scales[rank - 1]],
+              [ratio[rank - 1] * trained[rank - 1]])  # fmt: skip
+        said.append(f"{100 * ratio[rank - 1]:.4g} %")
     for name, values in article_spectra(noise).items():
-        errors = {}
-        for rule, ratio in zip(RULES, (1 / np.sqrt(RANKS), np.ones(64))):
-            errors[rule] = errors_from_spectrum(values, RANKS, ratio)
+        for rule, ratio in ratios.items():
+            expected = errors_from_spectrum(values, RANKS, ratio)
             computed = picture.drawn.errors[name, rule]
-            agree_line(picture.errors[name, rule], RANKS, computed, errors[rule])
-        right, wrong = errors[RSLORA][rank - 1], errors[STANDARD][rank - 1]
-        said.append(f"the {name} error from {right:.3f} to {wrong:.3f}")
+            np.testing.assert_allclose(computed, expected, rtol=1e-9, atol=1e-11)
+            shown = np.where(computed > 0, computed, np.nan)
+            np.testing.assert_array_equal(picture.errors[name, rule].get_ydata(), shown)
+            said.append(f"{expected[rank - 1]:.3f}")
     for cursor in picture.cursors:
         stands_at(cursor, rank)
     return said
@@ -238,34 +232,6 @@ def spectrum_energy_error(picture, rank, noise, target):
         np.testing.assert_allclose(line.get_ydata(), [level, level], rtol=1e-12)
     for cursor in picture.cursors:
         stands_at(cursor, rank)
-    return said
-
-
-def measured_ranks(values):
-    energy, p = values**2, values / values.sum()
-    return {
-        "stable rank": energy.sum() / energy[0],
-        "participation ratio": energy.sum() ** 2 / np.sum(energy**2),
-        "effective rank": np.exp(-np.sum(p * np.log(p))),
-    }
-
-
-def rank_measures(picture, noise):
-    said = [f"At noise {noise:g}"]
-    levels = np.linspace(0, 0.4, 41)
-    for name, values in article_spectra(noise).items():
-        for measure, expected in measured_ranks(values).items():
-            point = picture.points[name, measure]
-            computed = picture.drawn.measures[name, measure]
-            agree_line(point, [noise], [computed], [expected])
-            (curve,) = (line for line in point.axes.lines if line.get_label() == measure)
-            np.testing.assert_array_equal(curve.get_xdata(), levels)
-            for at in (1, 20, 40):
-                there = measured_ranks(article_spectra(levels[at])[name])[measure]
-                assert curve.get_ydata()[at] == pytest.approx(there, rel=1e-9)
-            said.append(f"{measure} of {expected:.1f}")
-    for cursor in picture.cursors:
-        stands_at(cursor, noise)
     return said
 
 
@@ -306,8 +272,6 @@ EXPECTED = {
             {"rank": 5, "noise": 0.1, "update": "facts"},
         ],
     ),
-    "NoiseSweep": (noise_sweep, [{"noise": 0.1}, {"noise": 0.3}]),
-    "RankMeasures": (rank_measures, [{"noise": 0.01}, {"noise": 0.25}]),
     "LoaderMismatch": (
         loader_mismatch,
         [{"rank": 16, "alpha": 16, "noise": 0.01}, {"rank": 50, "alpha": 128, "noise": 0.2}],
@@ -318,7 +282,9 @@ EXPECTED = {
         [{"rank": 8, "noise": 0.01, "target": 0.9}, {"rank": 64, "noise": 0.15, "target": 0.999}],
     ),
     "SpectrumUnderNoise": (spectrum_under_noise, [{"noise": 0.01}, {"noise": 0.3}]),
+    "StringOnSpectrum": (string_on_spectrum, [{"noise": 0.01}, {"noise": 0.3}]),
     "TwoUpdates": (two_updates, [{"rank": 4, "noise": 0.01}, {"rank": 20, "noise": 0.3}]),
+    "Weave": (weave, [{}]),
     **TRAINING,
     **MODELS,
     **ADAPTERS,

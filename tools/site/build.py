@@ -27,7 +27,16 @@ from typing import Any
 import nbformat
 
 from .. import project
-from ..notebooks import ATTACHED, DOCUMENTS, EVERY, NOTEBOOKS, WIDGET_VIEW, in_folder, title
+from ..minutes import stated
+from ..notebooks import (
+    ATTACHED,
+    DOCUMENTS,
+    EVERY,
+    NOTEBOOKS,
+    WIDGET_VIEW,
+    in_folder,
+    title,
+)
 from ..project import ROOT, read_address, read_version
 from . import edition, pyodide
 from .edition import BUILD, SETTINGS, empty
@@ -175,16 +184,11 @@ def page(path: Path, pictures: Path) -> Any:
     return notebook
 
 
-def minutes(notebook: Any) -> str:
-    """How long a notebook takes, from its first cell."""
-    return re.search(r"\*\*Time:\*\* (\d+) minutes", notebook.cells[0].source).group(1)  # type: ignore[union-attr]
-
-
 def index(notebooks: dict[Path, Any]) -> str:
     """The landing page: tools/site/index.md with the notebooks filled in."""
     rows = "\n".join(
         f'<li><a href="{path.stem}.html">{title(notebook)}</a> '
-        f"<span>{minutes(notebook)} minutes</span></li>"
+        f"<span>{stated(notebook)} minutes</span></li>"
         for path, notebook in notebooks.items()
         if path in NOTEBOOKS
     )
