@@ -161,7 +161,8 @@ def features(adapter: Adapter) -> dict[str, list[str]]:
             add(feature if config.get(said.get("setting")) else None)
         if config.get("bias", "none") not in (None, "none"):
             add("bias")
-        for name in config.get("modules_to_save") or []:
+        saved = config.get("modules_to_save") or []
+        for name in saved if isinstance(saved, list) else [saved]:
             add("head" if name in _HEADS else "saved modules")
         add("no settings" if {"r", "target_modules"} - config.keys() else None)
         if config.get("lora_alpha") is None:

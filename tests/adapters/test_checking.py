@@ -185,6 +185,17 @@ def test_names(tmp_path, name):
         assert found.strength == ((0, 0) if kind else (1, 1))
 
 
+@pytest.mark.parametrize("value", [5, "lm_head", {"lm_head": 1}, [["x"]], [None], True])
+def test_settings_of_no_known_type_are_no_traceback(tmp_path, value):
+    keys = [
+        "modules_to_save", "bias", "trainable_token_indices", "target_modules", "use_dora",
+        "layer_replication", "alora_invocation_tokens", "lora_bias", "init_lora_weights",
+    ]  # fmt: skip
+    for i, key in enumerate(keys):
+        adapter = folder(tmp_path / f"{i}", **{key: value})
+        assert len(adapters.checks(adapter)) == 7
+
+
 def test_names_of_another_format_in_a_folder(tmp_path):
     path = peft_folder(tmp_path / "a", modules=[Q], **PLAIN)
     made = {f"{Q[0]}.lora_{half}.weight": (draw(i, *shape), "F32")

@@ -136,11 +136,11 @@ def everything(path, out):
     rows = adapters.rows(found)
     repr(adapters.table(rows))
     adapters.sentences(rows)
-    audits = adapters.audit(adapter)
+    checks = adapters.answer(found, adapter).checks
     cuts = adapters.truncate(adapter, out, rank=1)
     numbers = [each.values for each in found]
     numbers += [[row.norm, row.stable, row.effective, row.share] for row in rows]
-    numbers += [[each.trained, each.standard, each.rslora] for each in audits]
+    numbers += [[*each.strength] for each in checks]
     numbers += [[cut.alpha, cut.error, cut.norm] for cut in cuts]
     return np.concatenate(numbers)
 

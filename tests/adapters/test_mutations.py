@@ -40,11 +40,11 @@ def inspected(path):
     rows = adapters.rows(found)
     assert adapters.sentences(rows).isprintable()
     repr(adapters.table(rows))
-    audits = adapters.audit(adapter)
+    checks = adapters.answer(found, adapter).checks
     return [
         *(each.values for each in found),
         *([row.norm, row.stable, row.effective, row.share] for row in rows),
-        *([each.trained, each.standard, each.rslora] for each in audits),
+        *([*each.strength] for each in checks),
     ]
 
 
