@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from .. import validation
+from ..tables import Table
 from . import shipped, tasks, world
 from .tasks import Task
 from .transformer import Weights, write
@@ -59,6 +60,21 @@ def texts(weights: Weights, people: Sequence[Person], style: str) -> list[str]:
     prompts = np.stack([world.encode(world.prompt(p, style)) for p in people])
     end = int(world.encode(world.END)[0])
     return [world.decode(written) for written in write(weights, prompts, end)]
+
+
+def written(weights: Weights, people: Sequence[Person], style: str = "record") -> Table:
+    """What a model writes of each person, the facts marked, and the share of them that is right.
+
+    Examples
+    --------
+    >>> written(shipped.base(), world.people("known")[:1]).rows[0][2]
+    '100 %'
+    """
+    rows = []
+    for person, text in zip(people, texts(weights, people, style)):
+        marks = world.mark(text, person, world.STYLES[style])
+        rows.append((person.name, marks.signed(), f"{100 * marks.facts:.0f} %"))
+    return Table((f"{style} of", "what the model writes", "facts right"), rows)
 
 
 def measure(
