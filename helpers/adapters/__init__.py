@@ -14,15 +14,14 @@ from .loading import Applied, Loader, Profile, applied, loaders, profiles
 from .modules import Adapter, Finding, Module, Part, Stated
 from .reading import read
 from .report import Group, Row, groups, layer_map, rows, sentences
-from .scale_audit import Audit, audit, verdict
 from .singular_values import Cut, plan, spectra, total_error
 from .summary import Answer, answer, check_table, group_table, table
 
 __all__ = [
-    "Adapter", "Answer", "Applied", "Audit", "Check", "Cut", "FileError", "Finding", "Group",
+    "Adapter", "Answer", "Applied", "Check", "Cut", "FileError", "Finding", "Group",
     "Loader", "Module", "Part", "Profile", "Row", "Spectrum", "Stated", "answer", "applied",
-    "audit", "bake", "captured", "check", "check_table", "checks", "difference", "error_at",
+    "bake", "captured", "check", "check_table", "checks", "difference", "error_at",
     "extract", "group_table", "groups", "layer_map", "loaders", "merge", "plan", "profiles",
     "read", "remarks", "rows", "save", "sentences", "spectra", "table", "total_error", "truncate",
-    "verdict",
+   
 ]  # fmt: skip

@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 from .. import terminal
 from ..tensorfile import FileError, new, shown
 from ..terminal import styled, wrapped
-from . import checking, copying, loading, report, scale_audit, summary
+from . import checking, copying, loading, report, summary
 from .checkpoints import difference
 from .modules import Adapter
 from .reading import read
@@ -113,16 +113,15 @@ def _inspect(given: argparse.Namespace) -> int:
     rows = report.ordered(said.rows, given.sort, given.smallest_first)
     if given.json:
         values = {each.name: [float(value) for value in each.values] for each in found}
-        audits = scale_audit.audit(adapter) if adapter else []
+        checks = [summary.brief(each) for each in said.checks]
         _print_json(
             {
                 "path": str(given.path),
                 "source": adapter.source if adapter else "checkpoints",
-                "answer": summary.brief(said),
+                "answer": {**vars(said), "rows": len(rows), "checks": checks},
                 "modules": [{**asdict(row), "singular_values": values[row.name]} for row in rows],
                 "summary": report.sentences(rows),
-                "scales": [asdict(each) for each in audits],
-                "loaders": [asdict(each) for each in loading.loaders()] if audits else [],
+                "loaders": [asdict(each) for each in loading.loaders()] if checks else [],
                 "ignored": left_out,
                 "notes": notes,
             }

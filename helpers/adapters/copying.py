@@ -13,13 +13,14 @@ from typing import Any
 from .. import terminal
 from ..tables import Table, short_names
 from ..terminal import wrapped
-from . import scale_audit
+from .checking import checks
 from .checkpoints import extract
 from .combining import merge
 from .copies import bake, truncate
 from .formats import remarks
 from .reading import read
 from .singular_values import Cut, total_error
+from .summary import brief, check_table
 
 #: Rows that fit a screen.
 _TOP = 40
@@ -44,14 +45,14 @@ def _add_bake(command: Any) -> None:
 def _bake(given: argparse.Namespace) -> int:
     before = read(given.path)
     after = bake(before, given.out, pad=not given.keep_ranks)
-    audits = [scale_audit.audit(each) for each in (before, after)]
+    found = [checks(each) for each in (before, after)]
     if given.json:
         kinds = ("before", "after")
-        said = {key: [asdict(each) for each in one] for key, one in zip(kinds, audits)}
+        said = {key: [brief(each) for each in some] for key, some in zip(kinds, found)}
         _print_json({**said, "remarks": remarks(before)})
         return 0
-    for title, each in zip(("Before", f"After, in {given.out}"), audits):
-        print(f"{title}:\n{scale_audit.table(each)}\n")
+    for title, some in zip(("Before", f"After, in {given.out}"), found):
+        print(f"{title}:\n{check_table(some)}\n")
     print(wrapped(
         "B was multiplied by each scale, and every alpha is its rank: no loader scales it again."
     ))  # fmt: skip

@@ -79,14 +79,13 @@ def answer(spectra: Sequence[Spectrum], adapter: Adapter | None = None) -> Answe
     return Answer(_rank(made, adapter), _strength(found), todo, caution, found, tuple(made))
 
 
-def brief(answer: Answer) -> dict[str, Any]:
-    """An answer as JSON takes it, without each module's scale."""
-    checks = [
-        {"loader": each.loader, "fits": each.fits, "strength": each.strength,
-         "findings": [{"kind": one.kind, "text": one.text} for one in each.findings]}
-        for each in answer.checks
-    ]  # fmt: skip
-    return {**vars(answer), "checks": checks, "rows": len(answer.rows)}
+def brief(check: Check) -> dict[str, Any]:
+    """A check as JSON takes it, without each module's scale."""
+    findings = [{"kind": one.kind, "text": one.text} for one in check.findings]
+    return {
+        "loader": check.loader, "fits": check.fits, "strength": check.strength,
+        "findings": findings,
+    }  # fmt: skip
 
 
 def _rank(made: Sequence[Row], adapter: Adapter | None) -> str:

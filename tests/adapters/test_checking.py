@@ -313,7 +313,6 @@ def test_differences_and_norms_have_no_scale(tmp_path):
     path.write_bytes(file_bytes(tensors))
     adapter = adapters.read(path)
     assert [module.form for module in adapter.modules] == ["pair", "full"]
-    assert [each.modules for each in adapters.audit(adapter)] == [1]
     assert [each.name for each in loading.applied(adapter, "comfyui")] == ["lora_unet_a"]
     found = outcome(adapter)
     assert found["comfyui"] == FINE
@@ -420,6 +419,14 @@ def test_adapters_as_tools_write_them(tmp_path, case):
     if "`truncate --error 0.1`" in said:
         cuts = adapters.truncate(adapter, tmp_path / f"cut{ending}", error=0.1)
         assert max(cut.error for cut in cuts) <= 0.1
+
+
+def test_reports_have_a_source_and_a_date():
+    for loader in adapters.loaders():
+        assert loader.source.startswith("https://")
+        assert loader.date[:4] in ("2024", "2025", "2026")
+        assert loader.fault
+        assert loader.state
 
 
 def test_profiles_have_a_source_a_version_and_words():

@@ -144,7 +144,10 @@ def test_inspect_as_json(folder, capsys):
         np.testing.assert_array_equal(row["singular_values"], each.values)
         assert row["scale"] == each.scale
     assert said["source"] == "peft"
-    assert {each["trained"] for each in said["scales"]} == {12 / 3**0.5, 12 / 2**0.5}
+    strengths = {each["loader"]: each["strength"] for each in said["answer"]["checks"]}
+    assert strengths["peft"] == [1, 1]
+    assert strengths["no-rslora"] == pytest.approx([1 / 3**0.5, 1 / 2**0.5])
+    assert said["answer"]["steps"]
     assert len(said["loaders"]) == len(adapters.loaders())
 
 
@@ -162,18 +165,20 @@ def test_inspect_two_checkpoints(tmp_path, capsys):
     change = draw(2, 5, 4).astype(np.float32).astype(float) - draw(1, 5, 4).astype(np.float32)
     found = said["modules"][0]["singular_values"]
     np.testing.assert_allclose(found, np.linalg.svd(change, compute_uv=False), rtol=1e-7)
-    assert (said["source"], said["scales"], said["ignored"]) == (
-        "checkpoints", [], {"norm": "not a matrix"},
-    )  # fmt: skip
+    assert (said["source"], said["ignored"]) == ("checkpoints", {"norm": "not a matrix"})
+    assert said["answer"]["checks"] == []
 
 
 def test_bake_and_truncate(folder, tmp_path, capsys):
     assert run("bake", folder, tmp_path / "baked") == 0
-    assert "alpha/sqrt(r)" in capsys.readouterr().out
+    before, after = capsys.readouterr().out.split("After, in")
+    assert before.count("scale") > 0
+    assert "scale\n" not in after
     assert adapters.read(tmp_path / "baked").modules[0].rule == "alpha/r"
     assert run("bake", folder, tmp_path / "again", "--json") == 0
     said = json.loads(capsys.readouterr().out)
-    assert {each["standard_ratio"] for each in said["after"]} == {1.0}
+    assert all(each["fits"] for each in said["after"])
+    assert not all(each["fits"] for each in said["before"])
     assert run("truncate", folder, tmp_path / "cut", "--rank", 1, "--json") == 0
     said = json.loads(capsys.readouterr().out)
     assert {each["rank"] for each in said["modules"]} == {1}
