@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from helpers import adapters
+from tests.support.dropping import BUTTON, drop_and_take_home
 from tools import lab
 
 #: What is ours on a page. The rest, menus, tabs, prompts and editors, is JupyterLab's. So is
@@ -113,6 +115,14 @@ def test_the_description_follows_each_static_figure(opened: Opened) -> None:
     assert [still["after"] for still in stills] == described
     assert all(still["drawn"] for still in stills)
     assert all(still["alt"] in ("", alt) for still, alt in zip(stills, described))
+
+
+def test_an_adapter_is_dropped_and_taken_home(opened: Opened, tmp_path: Any) -> None:
+    if not opened.page.locator(BUTTON).count():
+        pytest.skip("this notebook takes no file")
+    words, home = drop_and_take_home(opened.page, tmp_path)
+    assert "Applied at 0.25 times the trained scale by SGLang" in words
+    assert all(each.fits for each in adapters.checks(adapters.read(home)))
 
 
 def press(explorer: lab.Explorer, number: int, key: str, size: list[float], may_stay: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import nbformat
 import pytest
 
+from tests.support.dropping import ADAPTER, BUTTON, drop_and_take_home
 from tools.site import served
 from tools.site.served import lab
 
@@ -71,11 +72,15 @@ def said(outputs: list[dict[str, Any]]) -> list[Any]:
     return found
 
 
-def test_it_runs_as_stored_and_its_sliders_move(opened: Opened) -> None:
+def test_it_runs_as_stored_and_its_sliders_move(opened: Opened, tmp_path: Any) -> None:
     """One test, so that parallel workers run each notebook once."""
     it_prints_what_is_stored(opened)
     pictures_are_drawn(opened)
     a_slider_moves_picture_and_words(opened)
+    if opened.page.locator(BUTTON).count():
+        words, home = drop_and_take_home(opened.page, tmp_path, SECONDS)
+        assert "Applied at 0.25 times the trained scale by SGLang" in words
+        assert {each.name for each in home.iterdir()} == {each.name for each in ADAPTER.iterdir()}
 
 
 def it_prints_what_is_stored(opened: Opened) -> None:
