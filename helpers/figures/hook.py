@@ -63,7 +63,7 @@ class Hook(Picture[Served]):
 a doctor ✗ .
     """
 
-    size = (8.8, 2.3)
+    size = (7.8, 2.3)
     has_text = True
 
     @property
@@ -72,7 +72,8 @@ a doctor ✗ .
         return {"rank": (1, ADAPTER.rank)}
 
     def build(self) -> None:
-        left, right = self.figure.subplots(1, 2, width_ratios=[1.2, 1])
+        # Two narrow panels: on a phone they stand one above the other.
+        left, right = self.figure.subplots(1, 2, width_ratios=[1.15, 1])
         self._build_facts(left)
         right.set(title="what is served, and what comes out", xlim=(0, 1.3), ylim=(3.6, -0.6))
         right.set_xticks([0, 0.25, 0.5, 0.75, 1], labels=["0", "25", "50", "75", "100 %"])
@@ -90,14 +91,14 @@ a doctor ✗ .
         facts = len(_FACTS) * recall.LIVE_PEOPLE
         ax.set(title=f"{facts} facts (\N{BLACK SQUARE} right, × wrong)", ylim=(3.6, -0.6))
         ax.set_xlim(0.2, recall.LIVE_PEOPLE + 0.8)
-        ax.set_xlabel("person")
-        ticks(ax, "x", [1, PERSON, 5, 10, 15, 20, 25])
+        ax.set_xlabel(f"person (the text is about person {PERSON})")
+        ticks(ax, "x", [PERSON, 5, 10, 15, 20, 25])
         ax.set_yticks(range(len(_FACTS)), labels=list(_FACTS.values()))
         ax.tick_params(axis="y", length=0)
         ax.grid(visible=False)
         look: dict[str, Any] = {"linestyle": ""}
         self.right = self.moving_line(
-            ax, color=COLOURS["facts"], marker=MARKERS["facts"], markersize=8, **look
+            ax, color=COLOURS["facts"], marker=MARKERS["facts"], markersize=7, **look
         )
         self.wrong = self.moving_line(ax, color=GREY, marker="x", markersize=5, **look)
 

@@ -205,8 +205,14 @@ def with_full_update(
     >>> found.facts, found.style_share, f"{found.energy:.2f}"
     (1.0, 1.0, '1.00')
     """
-    update = shipped.parts(task, noise)
-    return behaviour(tasks.TASKS[task], update, rank, scale, people)
+    validation.choice("task", task, tuple(tasks.TASKS))
+    return _full(task, rank, scale, noise, people)
+
+
+# A slider over people must not run the model again: it has written about all of them.
+@lru_cache(maxsize=8, typed=True)
+def _full(task: str, rank: int, scale: float, noise: float, people: int) -> Behaviour:
+    return behaviour(tasks.TASKS[task], shipped.parts(task, noise), rank, scale, people)
 
 
 def with_adapter(name: str, rank: int, scale: float = 1.0, people: int = LIVE_PEOPLE) -> Behaviour:
@@ -224,6 +230,11 @@ def with_adapter(name: str, rank: int, scale: float = 1.0, people: int = LIVE_PE
     ('100', 1.0)
     """
     validation.choice("name", name, tuple(tasks.SHIPPED_ADAPTERS))
+    return _adapted(name, rank, scale, people)
+
+
+@lru_cache(maxsize=8, typed=True)
+def _adapted(name: str, rank: int, scale: float, people: int) -> Behaviour:
     return behaviour(tasks.ADAPTERS[name].task, _adapter_update(name), rank, scale, people)
 
 
