@@ -18,6 +18,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import nbformat
+
 from ..notebooks import DOCUMENTS, EVERY, in_folder
 from ..project import ROOT, files
 from .pyodide import CORE, LOCK
@@ -106,6 +108,10 @@ def build(target: Path, pyodide: Path) -> None:
         copy = contents / "notebooks" / in_folder(path)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy)
+        if path.suffix == ".ipynb":
+            # Without a server nobody joins the lines of a stored output: shown are its commas.
+            whole = nbformat.read(path, 4)
+            copy.write_text(json.dumps(whole, ensure_ascii=False, indent=1), encoding="utf-8")
     # Notebooks open alone: those of the last visit would come up again, each with a kernel. What
     # a reader writes is kept; only which tabs were open is not.
     config = json.loads((SETTINGS / "jupyter-lite.json").read_text("utf-8"))
