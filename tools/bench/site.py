@@ -1,9 +1,11 @@
-"""How long a reader waits, on the static page and in the browser edition, and for how many bytes.
+"""How long a reader waits, on static pages and in the browser edition, and for how many bytes.
 
     python -m tools.bench.site [--json FILE]
 
 Everything comes from this machine, so these are the times of work, not of a network: first
-text, first figure (a notebook opens with its stored ones), a moved slider. "Warm" is a second
+text, first figure (a notebook opens with its stored ones), a moved slider. The explorer of the
+landing page is moved on a phone's screen: until the slider can be used, and what one step of it
+takes, from the key to the laid-out page. "Warm" is a second
 visit with the same browser profile. The bytes are those that the server sent; a published site
 sends text, scripts and WebAssembly compressed. Needs what `make test-site` needs, and builds
 the site as it does.
@@ -59,6 +61,43 @@ def page(context: Any, address: str) -> dict[str, Any]:
     return {"first text, s": text, "first figure, s": shown, "MB": sent / 1e6}
 
 
+PHONE = {"width": 375, "height": 667}
+#: Milliseconds that each step of the slider takes, down and up again, and the share of them that
+#: is done within a frame of a 60 Hz screen.
+STEPS = """async () => {
+  const slider = document.querySelector("[type=range]"), box = slider.closest(".rank-lab");
+  const taken = [];
+  for (let i = 0; i < 60; i++) {
+    const step = Number(slider.max) - 15 + Math.abs((i % 30) - 15);
+    const begin = performance.now();
+    slider.value = step;
+    slider.dispatchEvent(new Event("input", { bubbles: true }));
+    box.getBoundingClientRect();
+    taken.push(performance.now() - begin);
+    await new Promise(requestAnimationFrame);
+  }
+  return taken;
+}"""
+
+
+def landing(browser: Any, address: str) -> tuple[dict[str, Any], list[float]]:
+    """One first visit to the landing page, on a phone: its slider, and then its steps."""
+    served.Files.sent = 0
+    context = browser.new_context(viewport=PHONE, device_scale_factor=2)
+    opened = context.new_page()
+    opened.goto(f"{address}/index.html", wait_until="commit")
+    usable = opened.wait_for_function(
+        "document.querySelector('[type=range]:enabled') && performance.now()", polling=10
+    ).json_value()
+    sent = served.Files.sent
+    opened.wait_for_load_state("networkidle")
+    row = {"slider usable, s": usable / 1000, "kB by then": sent / 1000,
+           "kB in all": served.Files.sent / 1000}  # fmt: skip
+    taken = opened.evaluate(STEPS)
+    context.close()
+    return row, taken
+
+
 def edition(context: Any, address: str) -> tuple[dict[str, Any], list[float]]:
     """One visit to the browser edition: run all, then move the first slider."""
     served.Files.sent = 0
@@ -94,9 +133,13 @@ def main() -> None:
         python = served.ROOT / ".venv-site" / "bin" / "python"
         command = [str(python), "-m", "tools.site.build", "--pyodide", "pypi"]
         subprocess.run(command, cwd=served.ROOT, check=True)
-    pages, editions, presses = [], [], []
+    pages, editions, presses, landings, steps = [], [], [], [], []
     with sync_playwright() as playwright, served.site() as address:
         browser = served.lab.launch(playwright)
+        for visit in range(1, 4):
+            row, taken = landing(browser, address)
+            landings.append({"first visit": visit, **row})
+            steps += [each / 1000 for each in taken]
         context = browser.new_context(viewport=served.lab.VIEWPORT)
         context.add_init_script(path=served.lab.PROBE)
         for visit in ("cold", "warm"):
@@ -106,11 +149,16 @@ def main() -> None:
             editions.append({"visit": visit, **row})
             presses += taken
         browser.close()
-    moved = summary(presses)
+    moved, stepped = summary(presses), summary(steps)
+    table("The landing page on a phone:", landings)
+    table("A step of its slider, ms:", [stepped])
     table(f"The static page of {PAGE}:", pages)
     table(f"{NOTEBOOK} in the browser edition:", editions)
     table("Key press to changed picture there, ms:", [moved])
-    save(options.json, {"page": pages, "edition": editions, "slider": moved})
+    save(
+        options.json,
+        {"landing": landings, "step": stepped, "page": pages, "edition": editions, "slider": moved},
+    )
 
 
 if __name__ == "__main__":

@@ -38,17 +38,22 @@ from ..notebooks import (
     title,
 )
 from ..project import ROOT, read_address, read_version
-from . import edition, pyodide
+from . import blocks, edition, pyodide
+from .blocks import Block
 from .edition import BUILD, SETTINGS, empty
 
 SITE = BUILD / "site"
 #: How it ends when Pyodide is not to be had.
 NO_PYODIDE = 3
+#: Where the explorers' files and their own pages lie.
+EXPLORERS = "explorers/"
 ARCHIVE = "lora-rank-lab.zip"
 #: How wide figures are shown, in pixels, where nothing beside them says it.
 PICTURE_WIDTH = 880
 
 _CODE = re.compile(r"(^```.*?^```[ \t]*$|`[^`\n]*`)", flags=re.M | re.S)
+#: A cell that shows an explorer as it comes. One of something of a reader's own has an argument.
+_EXPLORER = re.compile(r"^explorers\.(\w+)\(\)$", flags=re.M)
 _LINK = re.compile(r"\[([^\]]+)\]\((?:(?:\.\./|appendix/)?(\w+)\.(?:ipynb|md))?(#[\w-]+)?\)")
 
 
@@ -112,7 +117,7 @@ def figure(
     )
 
 
-def shown(output: Any, picture: Callable[[bytes], str], name: str) -> Any:
+def shown(output: Any, picture: Callable[[bytes], str], name: str, live: str | None = None) -> Any:
     """A stored output as the page shows it: what needs more than text, as HTML.
 
     Parameters
@@ -122,11 +127,15 @@ def shown(output: Any, picture: Callable[[bytes], str], name: str) -> Any:
         Takes the bytes of a PNG, puts them into a file, and returns its address.
     name : str
         The notebook.
+    live : str
+        The explorer that the cell shows as the page has it, if it shows one of ours.
 
     Raises ValueError for a picture without alt text.
     """
     data = output.get("data", {})
-    if WIDGET_VIEW in data:
+    if WIDGET_VIEW in data and live:
+        data = {"text/html": live}
+    elif WIDGET_VIEW in data:
         note = re.sub(r"^\[|\]$", "", data["text/plain"]).replace(
             ": run the notebook to move it", ""
         )
@@ -150,8 +159,38 @@ def shown(output: Any, picture: Callable[[bytes], str], name: str) -> Any:
     return nbformat.v4.new_output("display_data", data)
 
 
-def page(path: Path, pictures: Path) -> Any:
-    """The copy of a notebook that its page is made from; its pictures go into a folder."""
+def answering(cells: list[Any]) -> list[Any]:
+    """The code cells from a prompt for a prediction to the cell that asks for it."""
+    found: list[Any] = []
+    since: list[Any] | None = None
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            since = [] if "**Predict.**" in cell.source else since
+        elif since is not None:
+            since.append(cell)
+            if any('class="prediction"' in str(out) for out in cell.outputs):
+                found += since
+                since = None
+    return found
+
+
+def moving(source: str, live: dict[str, Block], asked: set[str]) -> str | None:
+    """The explorer that a cell shows, if it shows one as it comes; folded where it would answer.
+
+    asked: the pictures that predictions above ask for.
+    """
+    found = _EXPLORER.search(source)
+    block = live.get(found[1]) if found else None
+    if block is None:
+        return None
+    return block.folded(EXPLORERS) if block.picture in asked else block.at(EXPLORERS)
+
+
+def page(path: Path, pictures: Path, live: dict[str, Block]) -> Any:
+    """The copy of a notebook that its page is made from; its pictures go into a folder.
+
+    live: explorers by name.
+    """
     notebook = nbformat.read(path, 4)
 
     def picture(content: bytes) -> str:
@@ -166,6 +205,8 @@ def page(path: Path, pictures: Path) -> Any:
     notebook.cells = [
         cell for cell in notebook.cells if "navigation" not in cell.metadata.get("tags", [])
     ]
+    asked: set[str] = set()
+    answers = answering(notebook.cells)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             for attached in cell.pop("attachments", {}).values():
@@ -179,12 +220,15 @@ def page(path: Path, pictures: Path) -> Any:
             cell.metadata = {"tags": ["hide-input"], "mystnb": {
                 "code_prompt_show": "The first cell, which finds the code of the series",
                 "code_prompt_hide": "Hide the first cell"}}  # fmt: skip
+        asked |= {*re.findall(r"figures\.(\w+)", cell.source)} if cell in answers else set()
         for output in (outputs := cell.get("outputs", [])):
-            outputs[outputs.index(output)] = shown(output, picture, in_folder(path))
+            outputs[outputs.index(output)] = shown(
+                output, picture, in_folder(path), moving(cell.source, live, asked)
+            )
     return notebook
 
 
-def index(notebooks: dict[Path, Any]) -> str:
+def index(notebooks: dict[Path, Any], live: dict[str, Block]) -> str:
     """The landing page: tools/site/index.md with the notebooks filled in."""
     rows = "\n".join(
         f'<li><a href="{path.stem}.html">{title(notebook)}</a> '
@@ -196,6 +240,7 @@ def index(notebooks: dict[Path, Any]) -> str:
     for mark, content in {
         "FIRST": f"{NOTEBOOKS[0].stem}.html", "LITE": lite_link(NOTEBOOKS[0].name),
         "ARCHIVE": ARCHIVE, "NOTEBOOKS": f"<ol>\n{rows}\n</ol>",
+        "HOOK": live["hook"].at(EXPLORERS),
         "STEMS": "\n".join(path.stem for path in (*notebooks, *DOCUMENTS)),
     }.items():  # fmt: skip
         text = text.replace(f"@{mark}@", content)
@@ -206,19 +251,22 @@ def pages() -> None:
     """Copies of the notebooks, and from them the pages, with Sphinx."""
     source = empty(BUILD / "site-pages")
     pictures = empty(BUILD / "site-files" / "figures")
-    notebooks = {path: page(path, pictures) for path in EVERY}
+    baked = empty(BUILD / "site-files" / "explorers")
+    live = blocks.build(baked)
+    (empty(BUILD / "site-files" / "static") / "drawn.css").write_text(blocks.css(live), "utf-8")
+    notebooks = {path: page(path, pictures, live) for path in EVERY}
     for path, notebook in notebooks.items():
         nbformat.write(notebook, source / path.name)
     for path in DOCUMENTS:
         text = links_to_pages(path.read_text(encoding="utf-8"))
         (source / path.name).write_text(text, encoding="utf-8")
-    (source / "index.md").write_text(index(notebooks), encoding="utf-8")
-    shutil.copy(SETTINGS / "explorer.png", pictures)
+    (source / "index.md").write_text(index(notebooks, live), encoding="utf-8")
     # Warnings are errors: a link that leads nowhere is one.
     command = ["-m", "sphinx", "-q", "-W", "--keep-going", "-E", "-b", "html"]
     command += ["-d", str(BUILD / "site-doctrees"), "-c", str(SETTINGS), str(source), str(SITE)]
     subprocess.run([sys.executable, *command], check=True)
     shutil.copytree(pictures, SITE / pictures.name)
+    shutil.copytree(baked, SITE / EXPLORERS)
     project.archive(SITE / ARCHIVE)
 
 

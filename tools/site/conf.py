@@ -19,10 +19,13 @@ language = "en"
 extensions = ["myst_nb"]
 html_theme = "furo"
 html_title = project
-html_static_path = ["static"]
+# What is drawn beforehand has a style sheet of its own, which the build writes.
+html_static_path = ["static", "../../build/site-files/static"]
 html_favicon = "static/favicon.svg"
-html_css_files = ["site.css"]
-html_js_files = [(name, {"defer": "defer"}) for name in ("site.js", "predictions.js")]
+html_css_files = ["site.css", "drawn.css", "explorer.css"]
+html_js_files = [
+    (name, {"defer": "defer"}) for name in ("site.js", "predictions.js", "explorer.js")
+]
 html_copy_source = html_show_sourcelink = html_use_index = html_show_copyright = False
 html_show_sphinx = False
 html_theme_options = {
