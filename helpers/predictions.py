@@ -103,8 +103,8 @@ class Prediction:
         Those of the pictures that are results wait anyway. They are explorers of cells that run
         after the question's; with the answer, or Show me, they come.
 
-        >>> from helpers.figures import NoiseSweep
-        >>> number("01-w", "how many", 3).holding(NoiseSweep).key
+        >>> from helpers.figures import SpectrumUnderNoise
+        >>> number("01-w", "how many", 3).holding(SpectrumUnderNoise).key
         '01-w'
         """
         self._held.update(kinds)

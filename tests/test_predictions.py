@@ -297,7 +297,7 @@ def test_an_explorer_of_the_same_picture_waits_for_every_answer():
     for prediction in (first, second):
         displayed(prediction)
     waiting = Explorer(figures.ScaleOverRank(), rank=8, alpha=16)
-    other = Explorer(figures.NoiseSweep(), noise=0.1)
+    other = Explorer(figures.SpectrumUnderNoise(), noise=0.1)
     assert not shown(waiting) and shown(other)
     (note,) = waiting.widget.children
     assert "Show me" in note.value
