@@ -296,7 +296,7 @@ const name = () => {
   const words = box.querySelector(`${own}words, ${own}roomy > .rank-lab-words`);
   const said = words?.textContent.trim() ?? '';
   set(box.querySelector('img:not(.described)'), {alt: said});
-  const stage = box.querySelector(`${own}stage`);
+  const stage = box.querySelector(`${own}stage, :scope > .widget-box > .rank-lab-stage`);
   set(stage, {role: 'img', 'aria-label': said});
   if (stage && stage.scrollWidth > stage.clientWidth) set(stage, {tabindex: 0});
   set(words?.querySelector('.widget-html-content'), {role: 'status'});

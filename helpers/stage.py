@@ -14,7 +14,7 @@ STAGE_CLASS, ROOMY_CLASS = "rank-lab-stage", "rank-lab-roomy"
 #: The style sheet, for the page. Where panels have no room left they scroll.
 CSS = (
     f"{theme.css('.' + STAGE_CLASS)}{vector.CSS}"
-    f".{STAGE_CLASS}.{STAGE_CLASS}{{position:relative;display:block;margin:0;"
+    f".{STAGE_CLASS}.{STAGE_CLASS}{{position:relative;display:block;width:100%;margin:0;"
     "overflow-x:auto;overflow-y:hidden}"
     f".{STAGE_CLASS}>.widget-html{{width:100%;height:auto;margin:0}}"
     f".{STAGE_CLASS}>.widget-html>.widget-html-content{{min-width:0;width:100%}}"

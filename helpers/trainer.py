@@ -22,6 +22,7 @@ from .figures.look import OPTIMISERS
 from .figures.picture import caption
 from .model.fine_tuning import FineTuning, Progress
 from .model.recipe import Recipe
+from .stage import Stage
 from .tables import Table
 
 #: Seconds between two pictures while it trains: more would cost more than the training.
@@ -112,10 +113,7 @@ class Trainer:
                 control.tooltip = control.description
         self._bar = widgets.IntProgress(layout=widgets.Layout(width="360px"))
         self._count = widgets.Label()
-        width = round(FineTuningRun.size[0] * FineTuningRun.DPI)
-        self._image = widgets.Image(
-            format="png", layout=widgets.Layout(width=f"{width}px", max_width="100%")
-        )
+        self._stage = Stage()
         self._words = widgets.HTML()
         self._words.add_class(WORDS_CLASS)
         self._alert = widgets.HTML()
@@ -126,7 +124,7 @@ class Trainer:
                 widgets.Box(list(self.controls.values()), layout=row),
                 widgets.Box([self._start, self._stop, self._bar, self._count], layout=row),
                 self._alert,
-                widgets.Box([self._image]),
+                widgets.Box([self._stage.widget]),
                 self._words,
                 self._table,
                 widgets.HTML(NAMING, layout=widgets.Layout(display="none")),
@@ -221,7 +219,7 @@ class Trainer:
     ) -> None:
         """The picture; the words under it, which a screen reader says, only with new facts."""
         picture.draw(recipe=recipe, progress=so_far, result=result)
-        self._image.value = picture.png()
+        self._stage.show(self._stage.drawn(picture))
         if not so_far or so_far[-1].new is not None or result is not None:
             self._words.value = caption(picture.description)
 

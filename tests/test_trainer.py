@@ -67,7 +67,7 @@ def test_every_control_changes_its_setting_alone(trainer):
 
 
 def test_a_run_to_its_end(trainer):
-    before = trainer._image.value
+    before = trainer._stage.moving
     assert ended(trainer)
     trainer._start.click()
     assert ended(trainer) and trainer.error == ""
@@ -75,7 +75,7 @@ def test_a_run_to_its_end(trainer):
     assert (run.recipe, run.steps, run.new, run.known) == (Recipe(**START | SMALL), 25, 0.25, 0.75)
     assert run.parameters == 2 * 6728
     assert trainer._bar.value == trainer._bar.max == 25
-    assert trainer._image.value != before
+    assert trainer._stage.moving != before
     words = trainer._words.value
     assert "After step 25 of 25 the loss is" in words
     assert "Right are 25 % of the facts of all 5 new people and 75 % of those of 100" in words
@@ -153,7 +153,7 @@ def test_pictures_are_few_and_words_fewer(trainer, monkeypatch):
     """Of 25 steps some 0.2 s apart: one picture each half second, one for each question."""
     pictures, sentences, clock = [], [], iter(range(10_000))
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: 0.1 * next(clock)))
-    trainer._image.observe(pictures.append, "value")
+    trainer._stage.widget.children[1].observe(pictures.append, "value")
     trainer._words.observe(sentences.append, "value")
     monkeypatch.setattr(module, "ASKED_TIMES", 2)  # after steps 0, 12, 24 and 25
     trainer.start()
