@@ -62,6 +62,15 @@ def test_one_word_one_room():
         assert twice == set()
 
 
+def test_the_rooms_of_adapters_can_be_read():
+    """At most 12 modules in each, and fewer than 250 lines in a module."""
+    mine = [file for file in MODULES if file.is_relative_to(ROOT / "helpers" / "adapters")]
+    rooms = Counter(file.parent.name for file in mine)
+    assert {name: n for name, n in rooms.items() if n > 12} == {}
+    lines = {file.name: len(file.read_text(encoding="utf-8").splitlines()) for file in mine}
+    assert {name: n for name, n in lines.items() if n >= 250} == {}
+
+
 def test_the_root_holds_what_a_newcomer_needs():
     there = {file.relative_to(ROOT).parts[0] for file in project.files()}
     assert {name for name in there if not name.startswith(".")} == VISIBLE

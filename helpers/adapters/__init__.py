@@ -5,17 +5,17 @@ python -m helpers.adapters inspect PATH
 
 from ..lora.several import Spectrum, captured, error_at
 from ..tensorfile import FileError, save
-from .checking import Check, check, checks
-from .checkpoints import difference, extract
-from .combining import merge
-from .copies import bake, truncate
+from .copying.checkpoints import difference, extract
+from .copying.combining import merge
+from .copying.copies import bake, truncate
 from .formats import remarks
-from .loading import Applied, Loader, Profile, applied, loaders, profiles
 from .modules import Adapter, Finding, Module, Part, Stated
 from .reading import read
-from .report import Group, Row, groups, layer_map, rows, sentences
+from .reporting.checking import Check, check, checks
+from .reporting.loading import Applied, Loader, Profile, applied, loaders, profiles
+from .reporting.report import Group, Row, groups, layer_map, rows, sentences
+from .reporting.summary import Answer, answer, check_table, group_table, table
 from .singular_values import Cut, plan, spectra, total_error
-from .summary import Answer, answer, check_table, group_table, table
 
 __all__ = [
     "Adapter", "Answer", "Applied", "Check", "Cut", "FileError", "Finding", "Group",

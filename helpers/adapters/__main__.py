@@ -26,10 +26,11 @@ from typing import Any, NoReturn
 from .. import terminal
 from ..tensorfile import FileError, new, shown
 from ..terminal import styled, wrapped
-from . import checking, copying, loading, report, summary
-from .checkpoints import difference
+from .copying import commands as copying
+from .copying.checkpoints import difference
 from .modules import Adapter
 from .reading import read
+from .reporting import checking, loading, report, summary
 from .singular_values import spectra
 
 #: How the command is called: it has a name of its own where the package is installed.

@@ -15,12 +15,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from .. import validation
-from ..lora import scaling
-from ..tensorfile import read_json
-from .modules import FULL, PAIR, Adapter, Module, Stated
-from .peft import CONFIG, DEFAULTS
-from .reading import METADATA
+from ... import validation
+from ...lora import scaling
+from ...tensorfile import read_json
+from ..modules import FULL, PAIR, Adapter, Module, Stated
+from ..peft import CONFIG, DEFAULTS
+from ..reading import METADATA
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def loaders() -> tuple[Loader, ...]:
 @lru_cache(maxsize=1)
 def known() -> dict[str, Any]:
     """What helpers/data/loaders.json says: reports, features in words, profiles."""
-    return read_json(Path(__file__).parents[1] / "data" / "loaders.json")
+    return read_json(Path(__file__).parents[2] / "data" / "loaders.json")
 
 
 @dataclass(frozen=True)

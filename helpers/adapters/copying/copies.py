@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ..lora import factored, scaling
-from ..lora.factored import Widening
-from ..tensorfile import FileError, Job, shown
-from ..validation import Array
-from .combining import in_layout, pair_kinds
-from .formats import (
+from ...lora import factored, scaling
+from ...lora.factored import Widening
+from ...tensorfile import FileError, Job, shown
+from ...validation import Array
+from ..formats import (
     ALPHA,
     METADATA,
     alpha_keys,
@@ -29,12 +28,13 @@ from .formats import (
     save_copy,
     unread,
 )
-from .modules import PAIR, Adapter, Module, check_alpha
-from .peft import reconfigure, unscaled
-from .reading import read
-from .singular_values import Cut, Progress, has_others, plan
-from .structures import widening_of
-from .tensor_names import DORA, mended
+from ..modules import PAIR, Adapter, Module, check_alpha
+from ..peft import reconfigure, unscaled
+from ..reading import read
+from ..singular_values import Cut, Progress, has_others, plan
+from ..structures import widening_of
+from ..tensor_names import DORA, mended
+from .combining import in_layout, pair_kinds
 
 #: The roles of the part that takes the scale, one for each form but whole differences.
 _LEADS = ("B", "B1", "W1", "W1a")

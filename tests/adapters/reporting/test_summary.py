@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers import adapters
-from helpers.adapters import summary
+from helpers.adapters.reporting import summary
 from helpers.lora.several import Spectrum
 from helpers.tables import blocks
 from tests.support.adapters import draw, file_bytes, peft_folder

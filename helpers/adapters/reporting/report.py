@@ -13,11 +13,11 @@ from statistics import median
 
 import numpy as np
 
-from .. import validation
-from ..lora import spectrum
-from ..lora.several import Spectrum
-from ..tables import blocks
-from ..validation import Array
+from ... import validation
+from ...lora import spectrum
+from ...lora.several import Spectrum
+from ...tables import blocks
+from ...validation import Array
 
 
 @dataclass(frozen=True)

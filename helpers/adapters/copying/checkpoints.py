@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..lora import factored, scaling
-from ..lora.several import Spectrum, Targets
-from ..tensorfile import (
+from ...lora import factored, scaling
+from ...lora.several import Spectrum, Targets
+from ...tensorfile import (
     FileError,
     Job,
     Kind,
@@ -23,12 +23,12 @@ from ..tensorfile import (
     sides,
     write_jobs,
 )
-from ..validation import Array
-from .formats import ALPHA
-from .peft import CONFIG, WEIGHTS, reconfigure, write_config
-from .reading import read
-from .singular_values import Cut, Progress, error_and_norm
-from .tensor_names import PREFIX
+from ...validation import Array
+from ..formats import ALPHA
+from ..peft import CONFIG, WEIGHTS, reconfigure, write_config
+from ..reading import read
+from ..singular_values import Cut, Progress, error_and_norm
+from ..tensor_names import PREFIX
 
 #: The last part of the names of embeddings, whose weight is (tokens, dimension).
 _EMBEDDINGS = (

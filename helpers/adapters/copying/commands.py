@@ -10,17 +10,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .. import terminal
-from ..tables import Table, short_names
-from ..terminal import wrapped
-from .checking import checks
+from ... import terminal
+from ...tables import Table, short_names
+from ...terminal import wrapped
+from ..formats import remarks
+from ..reading import read
+from ..reporting.checking import checks
+from ..reporting.summary import brief, check_table
+from ..singular_values import Cut, total_error
 from .checkpoints import extract
 from .combining import merge
 from .copies import bake, truncate
-from .formats import remarks
-from .reading import read
-from .singular_values import Cut, total_error
-from .summary import brief, check_table
 
 #: Rows that fit a screen.
 _TOP = 40

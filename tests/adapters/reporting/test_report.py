@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers import adapters
-from helpers.adapters import report
+from helpers.adapters.reporting import report
 from helpers.lora import spectrum
 from helpers.lora.several import Spectrum
 from tests.support.adapters import draw, factors, peft_folder

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..lora import cuts
-from ..lora.several import Spectrum
-from ..tables import Table, short_names
-from ..terminal import WIDTH
+from ...lora import over_modules
+from ...lora.several import Spectrum
+from ...tables import Table, short_names
+from ...terminal import WIDTH
+from ..modules import FULL, Adapter
+from ..tensor_names import DORA
 from .checking import Check, checks
-from .modules import FULL, Adapter
 from .report import CAUTION, Group, Row, groups, rows, used
-from .tensor_names import DORA
 
 LEGEND = (
     "mult.: the trained scale; norm: Frobenius; 90 % and 99 %: directions for that share of the "
@@ -128,7 +128,7 @@ def _cut(spectra: Sequence[Spectrum], made: Sequence[Row], adapter: Adapter | No
     if not any(row.norm > 0 for row in made):
         return ""
     if adapter is None:
-        common = cuts.common_rank(spectra, ERROR)
+        common = over_modules.common_rank(spectra, ERROR)
         return f"A LoRA of rank {common} in every module holds it with an error of {ERROR}."
     if _not_all(adapter):
         return "It is not to be cut as it is."
@@ -137,14 +137,14 @@ def _cut(spectra: Sequence[Spectrum], made: Sequence[Row], adapter: Adapter | No
     made = [one for one, may in zip(made, plain) if may]
     if not made:
         return ""
-    common = cuts.common_rank(spectra, ERROR)
+    common = over_modules.common_rank(spectra, ERROR)
     ranks = [max(row.rank99, 1) for row in made]
     sides = np.array([row.d + row.k for row in made])
     whole = float(sides @ [row.rank for row in made])
     size = float(sides @ ranks) / whole
     if size > 0.9:
         return f"There is little to cut: an error of {ERROR} leaves {size:.0%} of the parameters."
-    error = cuts.cut_error(spectra, ranks)
+    error = over_modules.cut_error(spectra, ranks)
     one = float(sides @ [min(common, row.rank) for row in made]) / whole
     return (
         f"To cut, each module to its own rank: `truncate --error {ERROR}` leaves {size:.0%} of "

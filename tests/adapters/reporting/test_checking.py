@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from helpers import adapters
-from helpers.adapters import checking, loading
-from helpers.adapters.summary import check_table
-from tests.adapters import test_copy_cases as written
+from helpers.adapters.reporting import checking, loading
+from helpers.adapters.reporting.summary import check_table
+from tests.adapters.copying import test_copy_cases as written
 from tests.support.adapters import draw, file_bytes, kohya_file, peft_folder
 
 Q = ("model.layers.0.self_attn.q_proj", "linear", (4, 12), (16, 4))

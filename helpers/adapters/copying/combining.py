@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from .. import validation
-from ..lora import factored, scaling
-from ..lora.several import Spectrum, Targets
-from ..tensorfile import FileError, Job, Kind, shown
-from ..validation import Array
-from .formats import ALPHA, METADATA, check_copied, config_with, number, save_copy, unread
-from .modules import Adapter, Module
-from .peft import reconfigure
-from .reading import read
-from .singular_values import Cut, error_and_norm
-from .tensor_names import in_model, mended
+from ... import validation
+from ...lora import factored, scaling
+from ...lora.several import Spectrum, Targets
+from ...tensorfile import FileError, Job, Kind, shown
+from ...validation import Array
+from ..formats import ALPHA, METADATA, check_copied, config_with, number, save_copy, unread
+from ..modules import Adapter, Module
+from ..peft import reconfigure
+from ..reading import read
+from ..singular_values import Cut, error_and_norm
+from ..tensor_names import in_model, mended
 
 
 def merge(

@@ -14,10 +14,10 @@ from urllib.parse import quote
 
 import numpy as np
 
-from ..tensorfile import shown
+from ...tensorfile import shown
+from ..modules import FULL, HADAMARD, KRONECKER, PAIR, TUCKER, Adapter, Finding
+from ..tensor_names import ADDED, BIAS, DORA, EMPTY, PREFIX, TRAINED_BIAS, WHOLE, in_model
 from .loading import Applied, Profile, applied, known, place_of, profile, profiles
-from .modules import FULL, HADAMARD, KRONECKER, PAIR, TUCKER, Adapter, Finding
-from .tensor_names import ADDED, BIAS, DORA, EMPTY, PREFIX, TRAINED_BIAS, WHOLE, in_model
 
 #: Labels of tensors that are no factor, and the feature that they are.
 _LABELS = {

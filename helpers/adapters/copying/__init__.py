@@ -1,0 +1,1 @@
+"""Copies of adapters: baked, cut, merged, and extracted from two checkpoints."""
