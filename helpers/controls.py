@@ -161,11 +161,6 @@ def task_buttons(value: str) -> Any:
     return _buttons({**labels, tasks.NEW_STYLE: "New style"}, value, "150px")
 
 
-def adapter_buttons(value: str) -> Any:
-    """Which of the shipped adapters."""
-    return _buttons({name: f"Adapter {name}" for name in tasks.SHIPPED_ADAPTERS}, value, "150px")
-
-
 def server_buttons(value: str) -> Any:
     """Whether a server computes the scale as the adapter's file asks."""
     labels = {"reads": "Server reads use_rslora", "ignores": "Server ignores use_rslora"}
@@ -252,7 +247,6 @@ CONTROLS: dict[str, Callable[..., Any]] = {
     "update": update_buttons,
     "change": change_buttons,
     "task": task_buttons,
-    "adapter": adapter_buttons,
     "server": server_buttons,
     "field": field_buttons,
 }

@@ -146,15 +146,6 @@ def adapter_cut(adapter: Adapter | None = None) -> Explorer:
     return Explorer(picture, rank=max(1, picture.highest // 2), scale=1.0)
 
 
-def adapter_behaviour() -> Explorer:
-    """What the small model writes with an adapter, truncated and scaled.
-
-    >>> adapter_behaviour().settings
-    {'rank': 16, 'scale': 1.0, 'person': 2, 'adapter': 'people'}
-    """
-    return Explorer(figures.AdapterBehaviour(), rank=16, scale=1.0, person=2, adapter="people")
-
-
 def what_to_set() -> Explorer:
     """Rank, rule, alpha and learning rate on the map of new and known facts.
 

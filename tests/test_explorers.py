@@ -194,11 +194,19 @@ def test_the_same_control_looks_the_same_everywhere():
                 assert [value for _, value in control.options] == steps
                 continue
             limits = picture.limits
+            if name in limits and hasattr(control, "options"):
+                values = [value for _, value in control.options]
+                assert (values[0], values[-1]) == limits[name]
+                continue
             if name in limits:
                 assert (seen.pop("min"), seen.pop("max")) == limits[name]
                 seen |= {"min": RANK_LIMITS[0], "max": RANK_LIMITS[1]}
             assert looks.setdefault(name, (kind, seen)) == (kind, seen)
     assert set(looks) == set(CONTROLS)
+
+
+#: Controls that stand on the values of the map of runs, and are named as the others of their kind.
+ON_THE_MAP = {"mapped_rank": "rank", "trained_scale": "scale", "mapped_rate": "learning rate"}
 
 
 def test_every_control_is_named_and_shows_its_value():
@@ -207,7 +215,7 @@ def test_every_control_is_named_and_shows_its_value():
             if isinstance(control, widgets.ToggleButtons):  # all values are in sight
                 assert all(label[:1].isupper() or name in label for label, _ in control.options)
             else:
-                assert name.replace("_", " ") in control.description
+                assert ON_THE_MAP.get(name, name.replace("_", " ")) in control.description
                 assert control.readout
 
 

@@ -1,7 +1,6 @@
 """Figures: they take numbers, draw them, and say in words what they show."""
 
 from .adapter_map import AdapterMap
-from .adapter_recall import AdapterBehaviour
 from .adapters import AdapterCut
 from .fine_tuning import FineTuningRun
 from .first_step import Crew, FirstStep
@@ -22,7 +21,6 @@ from .weave import Weave
 from .what_to_set import WhatToSet
 
 __all__ = [
-    "AdapterBehaviour",
     "AdapterCut",
     "AdapterMap",
     "Behaviour",

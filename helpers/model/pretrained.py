@@ -53,7 +53,7 @@ def facts_at_ranks() -> Table:
     Examples
     --------
     >>> facts_at_ranks().rows[1][:3]
-    ('4', '0.20', '0.56')
+    ('1', '0.04', '0.49')
     """
     curves, first = results.pretrained_truncated("facts"), _first("facts")
     asked = [question for question, _ in first["before"]["samples"][:2]]

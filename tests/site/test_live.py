@@ -20,7 +20,7 @@ from tools.site.classes import Classes
 SCRIPT = served.ROOT / "tools" / "site" / "static" / "explorer.js"
 #: Settings at which page and Python are compared; fewer where each is a run of a language model.
 SETTINGS, RUNS = 200, 20
-MODELS = ("hook", "behaviour", "adapter_behaviour")
+MODELS = ("hook", "behaviour")
 #: In units of a drawing.
 HALF_A_PIXEL = 0.5 / PIXELS
 NUMBER = re.compile(r"(-?\d+(?:\.\d+)?)")

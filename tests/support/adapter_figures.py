@@ -7,7 +7,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from helpers.model import world
-from tests.support.model_figures import matrices, people_and_style, written_without_a_cache
+from tests.support.model_figures import matrices, written_without_a_cache
 
 FOLDER = Path(__file__).parents[2] / "helpers" / "data" / "adapters"
 TASKS = {"people": "100", "crowd": "400", "style": "saga"}
@@ -103,44 +103,6 @@ def adapter_cut(picture, rank, scale):
     ]
 
 
-def adapter_behaviour(picture, rank, scale, person, adapter):
-    base, weights, kept, total = matrices("base"), {}, 0.0, 0.0
-    for name, update in updates(adapter).items():
-        U, S, Vt = np.linalg.svd(update, full_matrices=False)
-        weights[name] = base[name] + scale * (U[:, :rank] * S[:rank]) @ Vt[:rank]
-        kept, total = kept + np.sum(S[:rank] ** 2), total + np.sum(S**2)
-    people, style, template = people_and_style(TASKS[adapter])
-    shown = people[person - 1]
-    text = written_without_a_cache(weights, shown, style)
-    assert " ".join(picture.drawn.marks.words) == text
-    assert f"right is: {world.tell(shown, template)}" in picture.text()
-    (run,) = (r for r in record()["runs"] if (r["name"], r["seed"]) == (adapter, 0))
-    for side, setting in (("ranks", "rank"), ("scales", "scale")):
-        for name in ("facts", "style", "known", *(["energy"] if side == "ranks" else [])):
-            line = picture.lines[side, name]
-            np.testing.assert_array_equal(line.get_xdata(), [row[setting] for row in run[side]])
-            np.testing.assert_array_equal(line.get_ydata(), [row[name] for row in run[side]])
-    for cursor, at in zip(picture.cursors, (rank, scale)):
-        assert list(cursor.get_xdata()) == [at, at]
-    (ratio,) = picture.loader.get_xdata()
-    assert ratio == (1 if adapter == "style" else 0.25)
-    words = text.split()
-    right = sum(
-        next((w for w in words if w in world.PARTS[part]), None) == getattr(shown, part)
-        for part in world.FACTS
-    )
-    wrong = (
-        "trained with alpha/r)" if adapter == "style" else "an alpha/r loader applies 0.25 of it"
-    )
-    return [
-        f"Adapter {adapter}, ",
-        wrong,
-        f"at rank {rank} and scale {scale:g}",
-        f"of person {person}, {shown.name}, {right} of 4 facts are right",
-        f"{100 * kept / total:.0f} % of the update's energy",
-    ]
-
-
 def hook(picture, rank, server):
     """The adapter's own files, cut and scaled here; the model asked without a cache."""
     weights, kept, all_of_it = {}, 0.0, 0.0
@@ -176,13 +138,6 @@ def hook(picture, rank, server):
 #: As in figure_support: the check of each figure, and settings to check it at.
 ADAPTERS = {
     "Hook": (hook, [{"rank": 16, "server": "ignores"}, {"rank": 5, "server": "reads"}]),
-    "AdapterBehaviour": (
-        adapter_behaviour,
-        [
-            {"rank": 4, "scale": 1.0, "person": 2, "adapter": "people"},
-            {"rank": 16, "scale": 0.75, "person": 9, "adapter": "style"},
-        ],
-    ),
     "AdapterCut": (adapter_cut, [{"rank": 8, "scale": 1.0}, {"rank": 3, "scale": 0.25}]),
     "AdapterMap": (
         adapter_map,

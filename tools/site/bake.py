@@ -58,10 +58,6 @@ FEWER: dict[str, dict[str, tuple[Any, ...]]] = {
         "rank": (1, 2, 4, 8, 16, 32, 64), "scale": (0.25, 0.5, 1.0, 2.0), "noise": (0.0,),
         "person": (1, 2, 3, 4, 5, 6),
     },
-    "adapter_behaviour": {
-        "rank": (1, 2, 4, 8, 16), "scale": (0.25, 0.5, 1.0, 1.5, 2.0),
-        "person": (1, 2, 3, 4, 5, 6),
-    },
 }  # fmt: skip
 
 
