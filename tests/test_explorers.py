@@ -14,6 +14,7 @@ from helpers.controls import CONTROLS, NAMING, RANK_LIMITS, RANK_STEPS
 from helpers.explorer import Explorer
 from helpers.figures.picture import caption
 from helpers.figures.vector import Drawing
+from helpers.lora.scaling import RULES
 from helpers.stage import STAGE_CLASS
 from tests.support.explorers import FACTORIES, SHOWN, made
 from tests.support.matrices import assert_same
@@ -213,7 +214,10 @@ def test_every_control_is_named_and_shows_its_value():
     for factory in FACTORIES:
         for name, control in made(factory).controls.items():
             if isinstance(control, widgets.ToggleButtons):  # all values are in sight
-                assert all(label[:1].isupper() or name in label for label, _ in control.options)
+                labels = [label for label, _ in control.options]
+                assert labels == [*RULES] or all(
+                    label[:1].isupper() or name in label for label in labels
+                )
             else:
                 assert ON_THE_MAP.get(name, name.replace("_", " ")) in control.description
                 assert control.readout
