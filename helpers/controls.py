@@ -10,6 +10,7 @@ import ipywidgets as widgets
 
 from . import stage
 from .figures.adapter_map import FIELDS
+from .figures.training import SAID
 from .lora.scaling import RULES
 from .model import recall, tasks
 from .model.trainable import PLACEMENTS
@@ -145,9 +146,7 @@ def optimiser_buttons(value: str) -> Any:
 
 def change_buttons(value: str) -> Any:
     """What is changed about a run."""
-    labels = {"plain": "Plain", "epsilon": "Epsilon 1", "decay": "Weight decay 0.1",
-              "clipping": "Clipped to 1"}  # fmt: skip
-    return _buttons(labels, value, "140px")
+    return _buttons({name: said.capitalize() for name, said in SAID.items()}, value, "140px")
 
 
 def update_buttons(value: str) -> Any:

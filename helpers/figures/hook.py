@@ -166,7 +166,8 @@ def _struck(marks: Marks) -> str:
             said = f"<b>{said}&nbsp;{world.SIGNS[kind]}</b>"
         elif kind == "wrong":
             said = (
-                f'<s style="color: var(--rank-lab-facts, {colour})"><b>{said}</b></s>'
+                f'<s style="text-decoration-color: var(--rank-lab-facts, {colour})">'
+                f"<b>{said}</b></s>"
                 f"&nbsp;{world.SIGNS[kind]}"
             )
         elif kind == "other":

@@ -30,6 +30,11 @@ RUN_STEPS = 100
 CHANGES: Mapping[str, Mapping[str, float]] = {
     "plain": {}, "epsilon": {"epsilon": 1.0}, "decay": {"decay": 0.1}, "clipping": {"clip": 1.0},
 }  # fmt: skip
+#: As it is said, in words and on buttons.
+SAID = {
+    "plain": "plain", "epsilon": "epsilon 1", "decay": "weight decay 0.1",
+    "clipping": "clipped to 1",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -138,10 +143,9 @@ class TrainingRun(Picture[Run]):
                 f"diverges at step {at}" if at >= 0 else f"{spike}ends at {numbers.loss[i][-1]:.2g}"
             )
             said.append(f"with {habit} (scale {numbers.scales[i]:.3g}) the loss {outcome}")
-        changes = "".join(f", {name} {value:g}" for name, value in CHANGES[numbers.change].items())
         return (
             f"{OPTIMISERS[numbers.optimiser]} on {numbers.update}, rank {numbers.rank}, alpha "
-            f"{numbers.alpha:g}, learning rate {numbers.learning_rate:.2g}{changes}, {RUN_STEPS} "
-            f"steps, 1 at the start: {'; '.join(said)}. The best possible loss at this rank is "
+            f"{numbers.alpha:g}, learning rate {numbers.learning_rate:.2g}, "
+            f"{SAID[numbers.change]}, {RUN_STEPS} steps, 1 at the start: {'; '.join(said)}. The best possible loss at this rank is "
             f"{numbers.floor:.2g}."
         )

@@ -143,7 +143,10 @@ def rate_windows(picture, update):
     return said
 
 
-CHANGED = {"plain": "", "clipping": ", clip 1", "epsilon": ", epsilon 1", "decay": ", decay 0.1"}
+CHANGED = {
+    "plain": ", plain", "clipping": ", clipped to 1", "epsilon": ", epsilon 1",
+    "decay": ", weight decay 0.1",
+}  # fmt: skip
 
 
 def training_run(picture, rank, alpha, learning_rate, optimiser, update, change):
