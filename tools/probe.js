@@ -186,6 +186,8 @@ window.probe = {
   laidFlat() {
     const copy = document.querySelector(".jp-Notebook").cloneNode(true);
     for (const editor of copy.querySelectorAll(".jp-InputArea-editor")) editor.remove();
+    // Laid flat, the layers of a figure would cover what follows; axe does not judge their text.
+    for (const stage of copy.querySelectorAll(".rank-lab-stage")) stage.remove();
     const page = document.createElement("div");
     page.className = "jp-NotebookPanel laid-flat";
     page.append(copy);
@@ -197,11 +199,12 @@ window.probe = {
     // The theme's sheet stays where it is: put back into the page, it would be loaded anew.
     const others = [...document.body.childNodes].filter((node) => !node.matches?.("link, style"));
     for (const node of others) node.remove();
+    const splash = (node) => node.id === "jupyterlab-splash"; // put back, it would start anew
     document.body.append(page, style);
     return () => {
       page.remove();
       style.remove();
-      document.body.append(...others);
+      document.body.append(...others.filter((node) => !splash(node)));
     };
   },
 

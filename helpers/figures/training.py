@@ -146,6 +146,7 @@ class TrainingRun(Picture[Run]):
         return (
             f"{OPTIMISERS[numbers.optimiser]} on {numbers.update}, rank {numbers.rank}, alpha "
             f"{numbers.alpha:g}, learning rate {numbers.learning_rate:.2g}, "
-            f"{SAID[numbers.change]}, {RUN_STEPS} steps, 1 at the start: {'; '.join(said)}. The best possible loss at this rank is "
+            f"{SAID[numbers.change]}, {RUN_STEPS} steps, 1 at the start: {'; '.join(said)}. "
+            "The best possible loss at this rank is "
             f"{numbers.floor:.2g}."
         )
