@@ -199,12 +199,11 @@ window.probe = {
     // The theme's sheet stays where it is: put back into the page, it would be loaded anew.
     const others = [...document.body.childNodes].filter((node) => !node.matches?.("link, style"));
     for (const node of others) node.remove();
-    const splash = (node) => node.id === "jupyterlab-splash"; // put back, it would start anew
     document.body.append(page, style);
     return () => {
       page.remove();
       style.remove();
-      document.body.append(...others.filter((node) => !splash(node)));
+      document.body.append(...others);
     };
   },
 

@@ -80,6 +80,14 @@ def test_axe_finds_nothing(opened: Opened) -> None:
     assert found_by_axe(opened.page, OURS)
 
 
+def test_an_adapter_is_dropped_and_taken_home(opened: Opened, tmp_path: Any) -> None:
+    if not opened.page.locator(BUTTON).count():
+        pytest.skip("this notebook takes no file")
+    words, home = drop_and_take_home(opened.page, tmp_path)
+    assert "Applied at 0.25 times the trained scale by SGLang" in words
+    assert all(each.fits for each in adapters.checks(adapters.read(home)))
+
+
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_every_text_stands_out(opened: Opened, theme: str) -> None:
     """Axe's rule on contrast, on a copy of the notebook: where it lies, axe skips that rule."""
@@ -115,14 +123,6 @@ def test_the_description_follows_each_static_figure(opened: Opened) -> None:
     assert [still["after"] for still in stills] == described
     assert all(still["drawn"] for still in stills)
     assert all(still["alt"] in ("", alt) for still, alt in zip(stills, described))
-
-
-def test_an_adapter_is_dropped_and_taken_home(opened: Opened, tmp_path: Any) -> None:
-    if not opened.page.locator(BUTTON).count():
-        pytest.skip("this notebook takes no file")
-    words, home = drop_and_take_home(opened.page, tmp_path)
-    assert "Applied at 0.25 times the trained scale by SGLang" in words
-    assert all(each.fits for each in adapters.checks(adapters.read(home)))
 
 
 def press(explorer: lab.Explorer, number: int, key: str, size: list[float], may_stay: bool) -> None:
