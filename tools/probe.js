@@ -33,10 +33,11 @@ window.probe = {
         outputs: cell.model.outputs.toJSON(),
       })),
 
-  // The buttons that show a prediction's result without an answer.
+  // The buttons that show a prediction's result without an answer. (Cells out of sight have no
+  // innerText where the front end skips their drawing.)
   skipping: () =>
     [...document.querySelectorAll(".widget-vbox button")].filter(
-      (button) => button.innerText.trim() === "Show me",
+      (button) => button.textContent.trim() === "Show me",
     ),
 
   // A box whose own children are the controls, the alert, any text, the picture and the words.

@@ -91,21 +91,21 @@ def test_it_judges_as_the_notebook_does(page: Any, name: str) -> None:
 
 def test_from_the_question_to_the_card_by_keyboard(page: Any) -> None:
     forms = page.locator(".prediction")
-    words = [forms.nth(i).locator("[role=status]") for i in range(3)]
+    words = [forms.nth(i).locator("[role=status]") for i in range(4)]
     readings = page.locator("details.reading")
 
-    text = forms.nth(1).get_by_role("textbox", name="Components of style for an error of 0.05")
+    text = forms.nth(2).get_by_role("textbox", name="Components of style for an error of 0.05")
     text.focus()
     page.keyboard.type("many")
     page.keyboard.press("Enter")
-    assert '"many" is no number' in words[1].inner_text()
-    assert readings.nth(1).get_attribute("open") is None
+    assert '"many" is no number' in words[2].inner_text()
+    assert readings.nth(2).get_attribute("open") is None
     page.keyboard.press("Control+A")
     page.keyboard.type("8")
     page.keyboard.press("Enter")
-    assert words[1].inner_text() == "You 8, measured 24: 3 times too low."
-    assert readings.nth(1).get_attribute("open") is not None
-    assert forms.nth(1).locator("table").is_visible()
+    assert words[2].inner_text() == "You 8, measured 24: 3 times too low."
+    assert readings.nth(2).get_attribute("open") is not None
+    assert forms.nth(2).locator("table").is_visible()
 
     sliders = forms.nth(0).get_by_role("slider")
     assert sliders.count() == 5
@@ -117,11 +117,11 @@ def test_from_the_question_to_the_card_by_keyboard(page: Any) -> None:
     assert words[0].inner_text().startswith("Right at ")
     assert forms.nth(0).locator("meter").count() == 5
 
-    forms.nth(2).locator("summary").focus()
+    forms.nth(3).locator("summary").focus()
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelectorAll('details.reading')[2].open")
-    assert words[2].inner_text() == "Measured: effective rank."
-    assert forms.nth(2).get_by_role("button", name="effective rank").is_disabled()
+    page.wait_for_function("document.querySelectorAll('details.reading')[3].open")
+    assert words[3].inner_text() == "Measured: effective rank."
+    assert forms.nth(3).get_by_role("button", name="effective rank").is_disabled()
     card = page.locator(".prediction-card").inner_text()
     assert card.index("3 times too low") < card.index("Right at") < card.index("Measured: ")
 
@@ -133,8 +133,9 @@ def test_without_the_script_the_folds_are_there(browser: Any, address: str) -> N
     page.goto(f"{address}/{stem}.html")
     folded = page.locator(".prediction details")
     assert folded.count() == len(folds(load(path)))
-    assert folded.first.locator("table").is_hidden()
-    folded.first.locator("summary").click()
-    assert folded.first.locator("table").is_visible()
+    with_a_table = folded.nth(1)  # the first has a picture, which stands in the fold below
+    assert with_a_table.locator("table").is_hidden()
+    with_a_table.locator("summary").click()
+    assert with_a_table.locator("table").is_visible()
     assert html.unescape(page.locator(".prediction").first.inner_text()).startswith("Your pred")
     context.close()
