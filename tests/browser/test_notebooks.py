@@ -80,9 +80,13 @@ def test_axe_finds_nothing(opened: Opened) -> None:
     assert found_by_axe(opened.page, OURS)
 
 
-def test_an_adapter_is_dropped_and_taken_home(opened: Opened, tmp_path: Any) -> None:
+def test_an_adapter_is_dropped_and_taken_home(
+    opened: Opened, tmp_path: Any, pytestconfig: pytest.Config
+) -> None:
     if not opened.page.locator(BUTTON).count():
         pytest.skip("this notebook takes no file")
+    if pytestconfig.getoption("front_end") == "ipywidgets7":
+        pytest.skip("tried with ipywidgets 8; unit tests hold what either version hands over")
     words, home = drop_and_take_home(opened.page, tmp_path)
     assert "Applied at 0.25 times the trained scale by SGLang" in words
     assert all(each.fits for each in adapters.checks(adapters.read(home)))
