@@ -176,6 +176,8 @@ for value, shown in [(1.1, "1.1"), (-0.1, "-0.1"), (NAN, "nan"), ("0.9", "'0.9'"
     add(rank_for_energy, "target", value, f"got {shown}", "above 0 and at most 1")
     add(rank_for_error, "target", value, f"got {shown}", "at least 0 and at most 1")
 add(rank_for_energy, "target", 0, "got 0", "above 0")
+several = with_defaults(spectrum.ranks_for_energy, singular_values=VALUES, targets=[0.9])
+add(several, "targets", [0.9, 1.1], "got 1.1", "above 0 and at most 1", names="target")
 
 # noise
 limits = [
