@@ -170,30 +170,6 @@ def share(values: Array) -> str:
     return mean if len(values) == 1 else f"{mean} ({np.min(values):.2f} to {np.max(values):.2f})"
 
 
-def named_worlds(worlds: Sequence[int]) -> str:
-    """Worlds in words: "3 to 5".
-
-    >>> named_worlds((3, 4, 5)), named_worlds((0,))
-    ('3 to 5', '0')
-    """
-    return f"{worlds[0]}" if len(worlds) == 1 else f"{worlds[0]} to {worlds[-1]}"
-
-
-def kept_table() -> Table:
-    """`ways` as a table: a row for each way.
-
-    Examples
-    --------
-    >>> kept_table().rows[1][:2]
-    ('all weights', 'turned down')
-    """
-    rows = [
-        (way.trained, _done(way), share(way.known), named_worlds(way.worlds))
-        for way in ways()
-    ]  # fmt: skip
-    return Table(("trained", "then", "known facts left (each world)", "worlds"), rows)
-
-
 def _done(way: Way) -> str:
     """What was done, with the rank of a cut and the share of old data."""
     if way.kind == KINDS[2]:
