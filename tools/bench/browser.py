@@ -43,10 +43,9 @@ _ = ipywidgets.interact(
 """,
 }
 CODE = {**WAYS, "behaviour": "explorers.behaviour()"}
-#: In the language model's explorer, whose alternative would be to train anew: slider by
-#: its place, key, how often.
-BEHAVIOUR = {"rank": (0, "ArrowRight", 30), "scale": (1, "ArrowRight", 6),
-             "noise": (2, "ArrowRight", 10)}  # fmt: skip
+#: In the language model's explorer, whose alternative would be to train anew: its sliders, each
+#: moved from its lower end, and how many steps.
+BEHAVIOUR = {"rank": 11, "scale": 10, "noise": 14}
 #: Which slider, which key, how often; each noise level comes for the first time.
 TURNS = [
     ("rank", "ArrowRight", 10), ("alpha", "ArrowLeft", 6), ("noise", "ArrowRight", 10),
@@ -118,9 +117,11 @@ def measure_behaviour(page: Page) -> list[dict[str, Any]]:
     """Milliseconds for each slider of the language model's explorer."""
     rows, every = [], []
     page.bring_to_front()
-    for slider, (place, key, count) in BEHAVIOUR.items():
+    for place, (slider, count) in enumerate(BEHAVIOUR.items()):
         page.evaluate("number => window.handles[number].focus()", place)
-        taken = [press(page, key) for _ in range(count)]
+        page.keyboard.press("Home")
+        page.wait_for_timeout(1000)
+        taken = [press(page, "ArrowRight") for _ in range(count)]
         every += taken
         rows.append({"slider": slider, **summary(taken)})
     return [*rows, {"slider": "all", **summary(every)}]
