@@ -11,7 +11,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from tests.support.notebooks import PATHS, code_cells, links, load, tagged
 from tests.support.peeks import QUESTION, given_away, plain
-from tools import claims, minutes
+from tools import minutes
+from tools.claims.text import sentences
 from tools.project import ROOT
 
 NOT_YET: set[str] = set()
@@ -34,7 +35,7 @@ def faulty_recap(notebook):
     text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     found = re.search(r"^## Recap\n(.*?)(?=^## |\Z)", text, flags=re.M | re.S)
     text = found[1] if found else ""
-    count, linked = len(claims.sentences(text)), links(text).count("cheatsheet.md")
+    count, linked = len(sentences(text)), links(text).count("cheatsheet.md")
     return [f"the recap has {count} sentences, not three"] * (count != 3) + [
         f"the recap has {linked} links to cheatsheet.md, not one"
     ] * (linked != 1)

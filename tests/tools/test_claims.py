@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from tools import claims
+from tools.claims import findings as claims
 
 
 @pytest.fixture(scope="module")

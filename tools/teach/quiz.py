@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..claims import names
+from ..claims.bound import names
 from ..project import ROOT
 
 if sys.version_info >= (3, 11):

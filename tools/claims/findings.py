@@ -1,7 +1,4 @@
-"""Every claim of README and recaps: where it is shown, how often, and what would falsify it.
-
-    python -m tools.claims           what is missing or no longer true
-    python -m tools.claims write     notebooks/appendix/claims.md, from the folder claims
+"""The findings of README and recaps: where each is shown, how often, and what would falsify it.
 
 `notebooks/appendix/claims/03.toml` has what notebook 03's recap says, README.toml what the
 README does, and cheatsheet.toml the rows of the cheat sheet that are marked as shown. They are
@@ -18,47 +15,29 @@ written by hand, one block for each sentence:
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import json
 import os
 import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from .bound import SOURCE, names
+from .text import ROOT, notebook, plain, sentences
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib  # pytest brings it
 
-ROOT = Path(__file__).parent.parent
-SOURCE = ROOT / "notebooks" / "appendix" / "claims"
 TABLE = SOURCE.with_suffix(".md")
 README = "README"
 CHEATSHEET = "cheatsheet"
 #: The parts of the README that say what was found.
 FOUND = ("What came out",)
-#: What a check may use, by its name there.
-NAMES = {
-    "np": "numpy",
-    "adapters": "helpers.adapters",
-    "article": "helpers.lora.article",
-    "scaling": "helpers.lora.scaling",
-    "spectrum": "helpers.lora.spectrum",
-    "truncation": "helpers.lora.truncation",
-    "updates": "helpers.lora.updates",
-    "comparisons": "helpers.model.comparisons",
-    "cases": "helpers.model.cases",
-    "matched": "helpers.model.matched",
-    "settings": "helpers.model.settings",
-    "results": "helpers.model.results",
-    "world": "helpers.model.world",
-    "training": "helpers.training",
-    "verdicts": "helpers.model.verdicts",
-}
 
 
 @dataclass(frozen=True)
@@ -79,44 +58,13 @@ def read(folder: Path = SOURCE) -> list[Claim]:
     known = {field.name for field in fields(Claim)} - {"where"}
     found = []
     for path in sorted(folder.glob("*.toml"), key=lambda path: (path.stem != README, path.stem)):
-        for block in tomllib.loads(path.read_text(encoding="utf-8"))["claim"]:
+        for block in tomllib.loads(path.read_text(encoding="utf-8")).get("claim", ()):
             odd = sorted((block.keys() ^ known) - {"check"})
             if odd:
                 words = block.get("words", block)
                 raise ValueError(f"a claim has {known}; odd: {odd}, in {path.name}: {words!r}")
             found.append(Claim(where=path.stem, **block))
     return found
-
-
-def plain(text: str) -> str:
-    """Markdown without links and emphasis, on one line."""
-    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
-    text = re.sub(r"\*\*?(?=\S)(.+?)(?<=\S)\*\*?", r"\1", text)
-    return " ".join(text.split())
-
-
-def sentences(text: str) -> list[str]:
-    """The sentences of a piece of Markdown, list items and headings kept apart.
-
-    A paragraph that leads to the cheat sheet says nothing by itself.
-    """
-    text = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
-    blocks = re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )", text)
-    found: list[str] = []
-    for block in blocks:
-        block = re.sub(r"^\s*(?:[-*]|\d+\.) ", "", block)
-        if block.lstrip().startswith(("#", "<!--", "![")) or "](cheatsheet.md)" in block:
-            continue
-        # Not after a digit and full stop: "v1. 2".
-        found += re.split(r"(?<=[a-zA-Z)$%*`0-9][.!?])\s+(?=[A-Z*(`$α])", plain(block))
-    return [sentence for sentence in found if sentence]
-
-
-def notebook(name: str) -> dict[str, Any]:
-    """A notebook as it is stored, by its number, or an appendix by its name."""
-    folder = ROOT / "notebooks"
-    (path,) = [*folder.glob(f"{name}_*.ipynb"), *folder.glob(f"appendix/{name}.ipynb")]
-    return dict(json.loads(path.read_text(encoding="utf-8")), path=path)
 
 
 def _source(cell: dict[str, Any]) -> str:
@@ -175,9 +123,10 @@ def shown(claim: Claim) -> tuple[dict[str, Any], str]:
     raise ValueError(f"{claim.shows!r} names no cell")
 
 
-def names() -> dict[str, Any]:
-    """What a check may use."""
-    return {name: importlib.import_module(module) for name, module in NAMES.items()}
+@cache
+def true(expression: str) -> bool:
+    """Whether a check holds; the same expression is worked out once."""
+    return bool(eval(expression, names()))
 
 
 def problems(claims: Sequence[Claim], stated: dict[str, list[str]] | None = None) -> list[str]:
@@ -190,7 +139,6 @@ def problems(claims: Sequence[Claim], stated: dict[str, list[str]] | None = None
         for sentence in each
         if (where, sentence) not in listed
     ]
-    known = names()
     for claim in claims:
         if claim.words not in stated.get(claim.where, ()):
             found.append(f"{claim.where} does not say: {claim.words}")
@@ -202,7 +150,7 @@ def problems(claims: Sequence[Claim], stated: dict[str, list[str]] | None = None
         except ValueError as error:
             found.append(f"{error}: {claim.words}")
         for expression in claim.check:
-            if not eval(expression, dict(known)):
+            if not true(expression):
                 found.append(f"not true, {expression}: {claim.words}")
     return found
 
@@ -236,21 +184,3 @@ def render(claims: Sequence[Claim]) -> str:
     computed = sum(bool(claim.check) for claim in claims)
     lines += ["", f"{computed} of {len(claims)} are computed again by the test.", ""]
     return "\n".join(lines)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Check the claims, or write the table."""
-    parser = argparse.ArgumentParser(prog="python -m tools.claims", description=__doc__)
-    parser.add_argument("verb", nargs="?", choices=("check", "write"), default="check")
-    options = parser.parse_args(arguments)
-    claims = read()
-    if options.verb == "write":
-        TABLE.write_text(render(claims), encoding="utf-8")
-        return 0
-    found = problems(claims)
-    print("\n".join(found) or f"{len(claims)} claims stand")
-    return int(bool(found))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,237 @@
+"""Sentences bound to results: words beside an expression that must be true.
+
+In the file of a text's claims, beside the findings (`claim`), which the table lists:
+
+    [names]                                   # worked out once, where they are used
+    facts = "updates.article_singular_values('facts')"
+
+    [[bound]]
+    words = "At rank 2 the error of style is 6.608"      # as they stand, without links, emphasis
+    gives = [2, "at('c03-05', 'style, alpha/r', 'r = 2')"]     # its numbers, one after another
+    holds = "at('c03-05', 'style, alpha/r', 'r = 2') > 6"        # or a list of these
+
+    [[formula]]
+    words = '''$(1 - s)^2 E_r$'''
+    reads = "(1 - s)**2 * E"                             # the same in Python
+    is = "truncation.scaled_error(S, 4, s)**2 - 1 + E"   # what it describes
+    over = { s = [0, 0.5, 3], E = ["captured"] }         # all combinations of these
+
+    [[excepted]]
+    words = "Three things stand out"
+    because = "counts the list under it"
+
+An expression may use what `NAMES` lists, and of the notebook's stored outputs, which nbval
+holds: `shown(cell)`, their text, and `at(cell, row, column)`, a number or the words in a table.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import itertools
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import outputs, text
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # pytest brings it
+
+SOURCE = text.ROOT / "notebooks" / "appendix" / "claims"
+#: What an expression may use, by its name there.
+NAMES = {
+    "np": "numpy",
+    "adapters": "helpers.adapters",
+    "article": "helpers.lora.article",
+    "scaling": "helpers.lora.scaling",
+    "spectrum": "helpers.lora.spectrum",
+    "summaries": "helpers.lora.summaries",
+    "truncation": "helpers.lora.truncation",
+    "updates": "helpers.lora.updates",
+    "comparisons": "helpers.model.comparisons",
+    "cases": "helpers.model.cases",
+    "matched": "helpers.model.matched",
+    "settings": "helpers.model.settings",
+    "results": "helpers.model.results",
+    "world": "helpers.model.world",
+    "training": "helpers.training",
+    "verdicts": "helpers.model.verdicts",
+}
+#: A number as a text states it: no exponent, index or part of a name.
+NUMBER = re.compile(r"(?<![\w.^_\\])(?:(?<!\d )-)?\d+(?:,\d{3})*(?:\.\d+)?(?![\w^]|\.\d)")
+INDEX = re.compile(r"[\^_](?:\{[^}]*\}|\w)")
+KEYS = {
+    "bound": ({"words"}, {"holds", "gives"}),
+    "formula": ({"words", "reads", "is", "over"}, set()),
+    "excepted": ({"words", "because"}, set()),
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A block of a file of claims: of which kind, for which words, and what it has."""
+
+    where: str
+    kind: str
+    words: str
+    has: Mapping[str, Any] = field(hash=False)
+
+
+@dataclass(frozen=True)
+class File:
+    """What binds one text: shared names, and the blocks."""
+
+    where: str
+    names: Mapping[str, str]
+    entries: Sequence[Entry]
+
+    @cached_property
+    def known(self) -> Scope:
+        return Scope(self.where, self.names)
+
+
+def read(folder: Path = SOURCE) -> dict[str, File]:
+    """Every file, by its text. Raises ValueError for a block's odd or missing key."""
+    found = {}
+    for path in sorted(folder.glob("*.toml")):
+        parsed = tomllib.loads(path.read_text(encoding="utf-8"))
+        odd = sorted(parsed.keys() - {"claim", "names", *KEYS})
+        if odd:
+            raise ValueError(f"{path.name} has {odd}; known: claim, names, {', '.join(KEYS)}")
+        entries = []
+        for kind, (needed, allowed) in KEYS.items():
+            for block in parsed.get(kind, ()):
+                wrong = sorted((needed - block.keys()) | (block.keys() - needed - allowed))
+                if wrong or (allowed and not block.keys() & allowed):
+                    raise ValueError(
+                        f"{path.name}: {kind} has {sorted(needed)} and of {sorted(allowed)} one at "
+                        f"least; odd: {wrong}, in {block.get('words', block)!r}"
+                    )
+                entries.append(Entry(path.stem, kind, block["words"], block))
+        found[path.stem] = File(path.stem, parsed.get("names", {}), tuple(entries))
+    return found
+
+
+def names() -> dict[str, Any]:
+    """What every expression may use."""
+    return {name: importlib.import_module(module) for name, module in NAMES.items()}
+
+
+class Scope:
+    """What an expression of one text may use; values are worked out once, when needed."""
+
+    def __init__(self, where: str, names: Mapping[str, str]) -> None:
+        self.where, self.names = where, names
+        self.values: dict[str, Any] = {
+            "shown": partial(outputs.shown, where), "at": partial(outputs.at, where)
+        }  # fmt: skip
+        self.results: dict[str, Any] = {}
+
+    def value(self, expression: str, **extra: Any) -> Any:
+        """What an expression gives."""
+        if not extra and expression in self.results:
+            return self.results[expression]
+        tree = ast.parse(expression.strip(), mode="eval")
+        for node in ast.walk(tree):
+            name = getattr(node, "id", "")
+            if name not in self.values and name in self.names and name not in extra:
+                self.values[name] = self.value(self.names[name])
+            elif name not in self.values and name in NAMES:
+                self.values[name] = importlib.import_module(NAMES[name])
+        found = eval(compile(tree, expression, "eval"), {**self.values, **extra})
+        if not extra:
+            self.results[expression] = found
+        return found
+
+
+def explained(scope: Scope, expression: str, **extra: Any) -> str:
+    """An expression that is not true, with what both sides of its comparisons are."""
+    node = ast.parse(expression.strip(), mode="eval").body
+    if not isinstance(node, ast.Compare):
+        return expression
+    sides = [scope.value(ast.unparse(side), **extra) for side in (node.left, *node.comparators)]
+    return f"{expression} has {' and '.join(_short(side) for side in sides)}"
+
+
+def _short(value: Any) -> str:
+    shown = repr(value.item() if isinstance(value, np.generic) else value)
+    return shown if len(shown) <= 80 else f"{shown[:77]}..."
+
+
+def stated(words: str) -> list[tuple[str, bool]]:
+    """The numbers of a sentence, each with whether it is a percentage."""
+    words = INDEX.sub(lambda match: " " * len(match.group()), words)
+    return [
+        (match.group().replace(",", ""), bool(re.match(r"\s?\\?%", words[match.end() :])))
+        for match in NUMBER.finditer(words)
+    ]
+
+
+def _numbers(entry: Entry, scope: Scope) -> list[str]:
+    """Which numbers of the words are others than `gives` gives, at the digits that are stated."""
+    numbers, given = stated(entry.words), list(entry.has["gives"])
+    if len(numbers) != len(given):
+        said = [number for number, _ in numbers]
+        return [f"{entry.where} gives {len(given)} numbers for {said}: {entry.words}"]
+    wrong = []
+    for (number, percent), expression in zip(numbers, given):
+        value = scope.value(str(expression))
+        digits = len(number.partition(".")[2])
+        if f"{float(value) * (100 if percent else 1):.{digits}f}" != number:
+            shown = f"{number} %" if percent else number
+            wrong.append(
+                f"{entry.where} says {shown}, {expression} is {_short(value)}: {entry.words}"
+            )
+    return wrong
+
+
+def _formula(entry: Entry, scope: Scope) -> list[str]:
+    """Where a formula and what it describes are apart, at all points."""
+    names, points = list(entry.has["over"]), itertools.product(*entry.has["over"].values())
+    extra = {name: getattr(np, name) for name in ("sqrt", "exp", "log", "pi", "sum")}
+    for point in points:
+        at = {
+            name: scope.value(each) if isinstance(each, str) else each
+            for name, each in zip(names, point)
+        }
+        text_, code = (scope.value(entry.has[key], **extra, **at) for key in ("reads", "is"))
+        if not np.allclose(text_, code, rtol=1e-9, atol=1e-12):
+            return [
+                f"{entry.where}: {entry.has['reads']} is {_short(text_)} and {entry.has['is']} is "
+                f"{_short(code)} at {at}: {entry.words}"
+            ]
+    return []
+
+
+def problems(file: File, passages: Sequence[text.Passage] | None = None) -> list[str]:
+    """What is wrong in one file, a line each: words that do not stand there, or are not true."""
+    said = text.passages(file.where) if passages is None else passages
+    found = []
+    for entry in file.entries:
+        if not any(entry.words in passage.words for passage in said):
+            found.append(f"{file.where} does not say: {entry.words}")
+        try:
+            holds = entry.has.get("holds", [])
+            for each in [holds] if isinstance(holds, str) else holds:
+                if not np.all(file.known.value(each)):
+                    found.append(
+                        f"{file.where}, not true, {explained(file.known, each)}: {entry.words}"
+                    )
+            if "gives" in entry.has:
+                found += _numbers(entry, file.known)
+            if entry.kind == "formula":
+                found += _formula(entry, file.known)
+        except Exception as error:
+            found.append(f"{file.where}, {type(error).__name__}, {error}: {entry.words}")
+        if entry.kind == "excepted" and not entry.has["because"].strip():
+            found.append(f"{file.where}, because is empty: {entry.words}")
+    return found

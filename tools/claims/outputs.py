@@ -1,0 +1,49 @@
+"""What a notebook's cells show, as it is stored; nbval holds that they show it still."""
+
+from __future__ import annotations
+
+import html
+import re
+from functools import cache
+
+from . import text
+
+
+@cache
+def _html(where: str, cell: str) -> str:
+    """The outputs of a cell as HTML. Raises KeyError for a cell that shows nothing."""
+    parts = []
+    for each in text.notebook(where)["cells"]:
+        for output in each.get("outputs", ()) if each["id"] == cell else ():
+            data = output.get("data", {"text/plain": output.get("text", "")})
+            plain = html.escape("".join(data.get("text/plain", "")))
+            parts.append("".join(data.get("text/html", "")) or plain)
+    if not parts:
+        raise KeyError(f"{where} has no cell {cell} that shows anything")
+    return "\n".join(parts)
+
+
+def _words(found: str) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", found)).split())
+
+
+def shown(where: str, cell: str) -> str:
+    """What a cell shows, on one line."""
+    return _words(_html(where, cell))
+
+
+def at(where: str, cell: str, row: str, column: str) -> float | str:
+    """What stands in a cell's table by the row's first cell and the heading: number or words.
+
+    Raises KeyError if no table has them.
+    """
+    for table in re.findall(r"<table.*?</table>", _html(where, cell), re.S):
+        lines = [
+            [_words(each) for each in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line, re.S)]
+            for line in re.findall(r"<tr>(.*?)</tr>", table, re.S)
+        ]
+        for line in lines[1:]:
+            if line[0] == row and column in lines[0]:
+                found = line[lines[0].index(column)]
+                return float(found) if re.fullmatch(r"-?\d+(\.\d+)?", found) else found
+    raise KeyError(f"no table of {cell} has {row!r} and {column!r}")
