@@ -35,6 +35,7 @@ from tests.support.notebooks import (
     texts,
 )
 from tools import notebooks
+from tools.teach import editions
 
 
 @pytest.fixture(params=EVERY, ids=lambda path: path.name)
@@ -338,7 +339,7 @@ def run(source, namespace):
 @pytest.mark.parametrize("path", [path for path in EVERY if tagged(load(path), "exercise")],
                          ids=lambda path: path.name)  # fmt: skip
 def test_the_solutions_are_correct(path, monkeypatch):
-    """Each exercise replaced by its folded solution, after the cells that this needs.
+    """The edition that `make teach` solves: each exercise, after the cells that this needs.
 
     nbval runs all cells, with the exercises as they are asked, so no other needs an answer.
     """
@@ -346,10 +347,7 @@ def test_the_solutions_are_correct(path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     namespace = {"__name__": "__main__"}
     notebook = load(path)
-    sources = {
-        cell.id: solution(notebook, cell) if "exercise" in cell.metadata.get("tags", []) else
-        cell.source for cell in code_cells(notebook)
-    }  # fmt: skip
+    sources = {cell.id: cell.source for cell in code_cells(editions.solved(notebook))}
     asked = {cell.id: exercise_key(cell) for cell in tagged(notebook, "exercise")}
     for name in needed(sources, asked):
         result = run(sources[name], namespace)

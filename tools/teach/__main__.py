@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..notebooks import NOTEBOOKS
 from ..project import ROOT
-from . import editions, quiz
+from . import editions, notes, quiz
 
 
 def main() -> None:
@@ -15,7 +15,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.teach", description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build" / "teach")
     folder = parser.parse_args().folder
-    made = [*quiz.write(folder / "quiz"), *editions.write(NOTEBOOKS, folder / "notebooks")]
+    made = [
+        *quiz.write(folder / "quiz"),
+        *editions.write(NOTEBOOKS, folder / "notebooks"),
+        *notes.write(folder / "notes"),
+    ]
     print(f"{len(made)} files in {folder}")
 
 
