@@ -11,9 +11,9 @@ from functools import partial
 import numpy as np
 
 from ..tensorfile import FLOATS, FileError, Tensors, shown
-from .modules import LINEAR, Finding, Module, Part, Stated
-from .structures import build, first_scale, members, with_middle
-from .tensor_names import DORA, EMPTY, PREFIX, WRAPPED, Names, Pair
+from .modules import GROUPED, LINEAR, PAIR, Finding, Module, Part, Stated
+from .structures import build, first_scale, members, stacked, with_middle
+from .tensor_names import CAST, DORA, EMPTY, ODD, PREFIX, WHOLE, WRAPPED, Names, Pair, label
 
 #: What a format states of a module's scale, from its full name and its rank.
 Scales = Callable[[str, int], Iterable[Stated]]
@@ -70,7 +70,8 @@ def assemble(
                 )  # fmt: skip
                 add(with_middle(module, tensors, middle["lora_mid"]) if middle else module)
         except (FileError, KeyError) as error:
-            names.odd |= dict.fromkeys((*keys, *middle.values()), str(error))
+            reason = str(error).removeprefix(f"{shown(tensors.path)}: ")
+            names.odd |= dict.fromkeys((*keys, *middle.values()), reason)
     for name, keys_of in groups.items():
         try:
             module_or_none = build(tensors, rename(name), keys_of, partial(scales, name))
@@ -78,7 +79,8 @@ def assemble(
                 continue
             add(module_or_none)
         except FileError as error:
-            names.odd |= dict.fromkeys(keys_of.values(), str(error))
+            reason = str(error).removeprefix(f"{shown(tensors.path)}: ")
+            names.odd |= dict.fromkeys(keys_of.values(), reason)
     used = {part.key for module in modules.values() for part in module.parts.values()}
     names.left = [name for name in names.left if name not in used and name not in names.odd]
     for name in names.left:
@@ -86,26 +88,6 @@ def assemble(
             names.odd[name] = EMPTY
     names.left = [name for name in names.left if name not in names.odd]
     return list(modules.values())
-
-
-def stacked(A: tuple[int, ...], B: tuple[int, ...], rank: int) -> list[tuple[Part, Part]]:
-    """Where the factors of each expert lie, without their keys; none if they are not stacked.
-
-    Either as (experts, r, k) and (experts, d, r), or as PEFT's target_parameters lays them:
-    A by experts, (experts r, k), and B's columns by r, (d, r experts).
-    """
-    if len(A) == len(B) == 3 and A[0] == B[0] and A[1] == B[2] and B[2] * A[0] > 0:
-        return [(Part("", (i,)), Part("", (i,))) for i in range(A[0])]
-    if rank and len(A) == len(B) == 2 and A[0] == B[1] > rank and A[0] % rank == 0:
-        count = A[0] // rank
-        return [
-            (
-                Part("", (slice(i * rank, (i + 1) * rank),)),
-                Part("", (slice(None), slice(i, None, count))),
-            )
-            for i in range(count)
-        ]
-    return []
 
 
 def make_module(
@@ -137,17 +119,16 @@ def make_module(
         dtype = tensors.entries[key].dtype
         if dtype not in FLOATS:
             raise FileError(
-                f"{where}: {key} has type {dtype}; weights must be one of {', '.join(FLOATS)}"
+                f"{where}: {key} has type {dtype}; weights must be one of {', '.join(FLOATS)}. "
+                f"{CAST}"
             )
     A, B = (_shape(tensors.entries[each.key].shape, each) for each in places)
     axes, kind = len(A), pair.kind
     fits = axes == len(B) and 2 <= axes <= 5 and 0 not in A + B
-    if fits and axes > 2 and len(B) > 1 and B[1] * 2 <= A[0] and A[0] % B[1] == 0:
-        raise FileError(
-            f"{where}: A of shape {A} and B of shape {B} are of a convolution in "
-            f"{A[0] // B[1]} groups, which is not read; PEFT merges it"
-        )
-    if not fits or B[1] != A[0] or any(side != 1 for side in B[2:]):
+    # PEFT's A sees all inputs of a convolution in groups, and a group of B its share of A's rows.
+    groups = A[0] // B[1] if fits and axes > 2 and A[0] % B[1] == 0 else 1
+    grouped = groups > 1 and B[0] % groups == 0
+    if not fits or (B[1] != A[0] and not grouped) or any(side != 1 for side in B[2:]):
         raise FileError(
             f"{where}: A of shape {A} and B of shape {B} do not fit; allowed are "
             "(r, k) and (d, r), or for a convolution (r, inputs, kernel) and (d, r, 1), with every "
@@ -161,6 +142,7 @@ def make_module(
         name, kind, (B[0], k), rank, alpha, rule,
         dict(zip("AB", places)), tensors.entries[pair.A_key].dtype,
         kernel=A[1:] if axes > 2 else (), transposed=transposed, highest=rank, stated=said,
+        form=GROUPED if grouped else PAIR,
     )  # fmt: skip
 
 
@@ -180,7 +162,7 @@ def left_out(ignored: Mapping[str, str], odd: Mapping[str, str]) -> tuple[Findin
         found.append(Finding("left out", text, names))
     for reason in dict.fromkeys(odd.values()):
         names = tuple(name for name, each in odd.items() if each == reason)
-        text = f"Not read: {shown(names[0])} {shown(reason, 200)}"
+        text = f"Not read: {_about(names[0], shown(reason, 400))}"
         if reason == EMPTY:
             text = (
                 f"{len(names)} tensor{'s are' if len(names) > 1 else ' is'} {EMPTY}. Loaders take "
@@ -193,16 +175,28 @@ def left_out(ignored: Mapping[str, str], odd: Mapping[str, str]) -> tuple[Findin
     return tuple(found)
 
 
-def nothing_read(where: str, odd: Mapping[str, str]) -> str:
+def _about(name: str, reason: str) -> str:
+    """A reason, with the tensor in front where it does not begin with a name itself."""
+    return reason if reason.startswith(("module ", "tensor ")) else f"tensor {name} {reason}"
+
+
+def nothing_read(where: str, names: Names) -> str:
     """Why a file has no module that can be read, in one line."""
+    odd = names.odd
     if odd and set(odd.values()) == {EMPTY}:
         return (
             f"{where} is dead: its {len(odd)} tensors are {EMPTY}. Gather the weights in "
             "training, and save again"
         )
     for name, reason in odd.items():
-        return reason if reason.startswith(where) else f"{where}: tensor {name} {reason}"
-    return f"{where} holds no LoRA factors"
+        return f"{where}: {_about(name, reason)}"
+    for name in names.left:
+        if (kind := label(name)) not in (WHOLE, ODD):
+            return f"{where} holds no update that is read, but {shown(name)} ({kind})"
+    return (
+        f"{where} holds no LoRA factors. Is it a whole model? `inspect PATH --against BASE` reads "
+        "what changed, and `extract BASE PATH OUT` makes an adapter of it"
+    )
 
 
 def dead(pairs: Sequence[Pair]) -> Iterator[Finding]:
@@ -210,13 +204,16 @@ def dead(pairs: Sequence[Pair]) -> Iterator[Finding]:
     reasons: dict[tuple[str, str], list[str]] = {}
     for each in pairs:
         key, why = each.A_key, None
+        inner = key.removeprefix(PREFIX)
         if not each.style.startswith("peft"):
             why = f"they are in {each.style}'s names", "convert the file"
         elif not key.startswith(PREFIX):
             front = key.partition(PREFIX)[0]
             cure = f"take {front!r} from the front of each" if PREFIX in key else f"add {PREFIX!r}"
             why = f"names must begin with {PREFIX!r}", cure
-        elif WRAPPED.search(key.rpartition(PREFIX)[2]):
+        elif PREFIX in inner:
+            why = f"{PREFIX!r} is there twice", f"take {PREFIX!r} from the front of each"
+        elif WRAPPED.search(inner):
             why = "they hold what compiling or distributing put there", "take it out of the names"
         elif not key.endswith((".lora_A.weight", ".lora_embedding_A")):
             infix = re.search(r"\.lora_(?:embedding_)?A\.([^.]+)(?:\.weight)?$", key)

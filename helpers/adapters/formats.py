@@ -74,12 +74,12 @@ def rewritten(
     """The header of a copy whose modules have these ranks and alphas; all else as it was.
 
     A value that is not the same for all is "Dynamic" in sd-scripts' names, as its own resizing
-    has it, and left out in others. Hashes of the old factors are left out.
-
-    `parts` are the new settings of each component in Diffusers' metadata.
+    has it, and left out in others, and so are hashes of the old factors. `parts` are the new
+    settings of each component in Diffusers' metadata.
     """
     kept = {key: value for key, value in metadata.items() if not key.startswith("sshs_")}
-    for place in PLACES:
+    of_parts = [(key, f"{key[:-11]}.r") for key in kept if key.endswith(".lora_alpha")]
+    for place in (*PLACES, *of_parts):
         for key, values in zip(place, ({f"{each:.9g}" for each in alphas}, set(map(str, ranks)))):
             if key in kept and len(values) > 1 and not key.startswith("ss_"):
                 del kept[key]

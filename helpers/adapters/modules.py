@@ -20,6 +20,7 @@ LEAST_ALPHA = 1e-30
 
 #: What a module's update is made of, and the roles that `Module.parts` has then.
 PAIR = "pair"  # B A, of "B" and "A"
+GROUPED = "grouped"  # a convolution in groups: B's blocks stand below each other
 TUCKER = "Tucker"  # B (mid A), of "B", "mid" and "A": a convolution in three parts
 HADAMARD = "Hadamard"  # (B1 A1) * (B2 A2), of "B1", "A1", "B2", "A2": LoHa
 KRONECKER = "Kronecker"  # W1 x W2, each of one part, "W1", or of two, "W1a" and "W1b": LoKr
@@ -88,7 +89,7 @@ class Module:
     transposed : bool
         Whether the base weight is stored as (inputs, outputs): `fan_in_fan_out`.
     form : str
-        What the update is made of: `PAIR`, `TUCKER`, `HADAMARD`, `KRONECKER` or `FULL`.
+        What the update is made of: `PAIR`, `GROUPED`, `TUCKER`, `HADAMARD`, `KRONECKER`, `FULL`.
     highest : int
         The highest rank that a product of such parts can have; r for a pair.
     stated : tuple of Stated
@@ -178,8 +179,6 @@ class Adapter:
 
         Of a Tucker or a Hadamard product those of the same product, with inner side `highest`.
 
-        Raises FileError if they hold NaN or infinity.
-
         Examples
         --------
         >>> from helpers.model import shipped
@@ -199,7 +198,8 @@ class Adapter:
         B, A = self.part(module, f"B{number}"), self.part(module, f"A{number}")
         if f"mid{number}" in module.parts:
             A = factored.tucker(self.part(module, f"mid{number}"), A.reshape(len(A), -1))
-        return B.reshape(len(B), -1), A.reshape(len(A), -1)
+        B, A = B.reshape(len(B), -1), A.reshape(len(A), -1)
+        return (factored.in_blocks(B, len(A)) if module.form == GROUPED else B), A
 
     def halves(self, module: Module) -> tuple[Array, Array]:
         """The two matrices of a Kronecker product, each multiplied out from its own parts."""

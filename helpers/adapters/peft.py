@@ -11,15 +11,9 @@ from typing import Any
 from ..lora import scaling
 from ..tensorfile import FileError, open_checkpoint, open_file, read_json, shown
 from .assembly import assemble, dead, left_out, nothing_read
-from .modules import LEAST_ALPHA, PAIR, Adapter, Finding, Stated
+from .modules import GROUPED, LEAST_ALPHA, PAIR, Adapter, Finding, Stated
 from .patterns import Patterns, compile_patterns, exactly, find
-from .tensor_names import (
-    BIAS,
-    TRAINED_BIAS,
-    in_model,
-    label,
-    sort_names,
-)
+from .tensor_names import BIAS, TRAINED_BIAS, in_model, label, sort_names
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -60,13 +54,17 @@ def read_peft(folder: Path) -> Adapter:
         lambda name: settings.experts_rank(in_model(name)), transposed=settings.transposed,
     )  # fmt: skip
     if not modules:
-        raise FileError(nothing_read(shown(weights), names.odd))
+        raise FileError(nothing_read(shown(weights), names))
     for module in modules:
         expected = settings.rank_of(module.name)
-        if module.form == PAIR and not module.parts["A"].index and module.rank != expected:
+        if (
+            module.form in (PAIR, GROUPED)
+            and not module.parts["A"].index
+            and module.rank != expected
+        ):
             raise FileError(
-                f"{where}: config and weights disagree on module {module.name}: rank "
-                f"{expected} by {CONFIG}, {module.rank} by its factors"
+                f"{where}: config and weights disagree on module {module.name}: rank {expected} by "
+                f"{CONFIG}, {module.rank} by its factors, which r or rank_pattern has to say"
             )
     ignored = {name: label(name) for name in names.left}
     for name, kind in ignored.items():
@@ -174,7 +172,7 @@ def _number(value: Any, name: str, where: str, whole: bool = False) -> float:
     low, high = (1, 2**31) if whole else (LEAST_ALPHA, 1 / LEAST_ALPHA)
     if not good or not low <= value <= high:
         kind = f"a {'whole ' * whole}number between {low} and {high:g}"
-        raise FileError(f"{where}: {name} must be {kind}, got {shown(value)}")
+        raise FileError(f"{where}: {name} must be {kind}, got {shown(repr(value))}")
     return value if whole else float(value)
 
 

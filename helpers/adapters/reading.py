@@ -8,31 +8,23 @@ pipeline or, from save_lora_adapter, for all. mlx-lm states the scale itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from ..lora.scaling import RSLORA, STANDARD
-from ..tensorfile import FileError, Tensors, open_file, open_gguf, read_json, shown
+from ..lora.scaling import STANDARD
+from ..tensorfile import FileError, open_file, open_gguf, read_json, shown
 from .assembly import assemble, left_out, nothing_read
-from .formats import (
-    ALPHA,
-    METADATA,
-    MLX_WEIGHTS,
-    PLACES,
-    components,
-    in_component,
-)
+from .formats import ALPHA, MLX_WEIGHTS
 from .modules import Adapter, Finding, Stated
-from .peft import CONFIG, WEIGHTS, Settings, read_peft
-from .structures import disagreements
+from .peft import CONFIG, WEIGHTS, read_peft
+from .scales import CONVENTION, disagreements, in_parts, scales
 from .tensor_names import DORA, PREFIX, label, sort_names
 
-CONVENTION = "nowhere: alpha is the rank by convention"
-#: An alpha that was given as a whole number may be saved as one.
-_WHOLE = {"I32": "<i4", "I64": "<i8"}
+#: Formats of other tools, and what makes a file of them that is read here.
+_OTHERS = {
+    ".nemo": "an archive of NeMo's: export it from there as a Hugging Face PEFT adapter",
+    ".npz": "mlx-lm's old format: mlx.core.load it, and mlx.core.save_safetensors what it holds",
+}
 
 
 def read(path: str | Path) -> Adapter:
@@ -82,7 +74,8 @@ def _instead(folder: Path) -> str:
     others = sorted(each.name for each in folder.glob("*.safetensors"))
     if others:
         return f"; to read a file in it, name the file: {shown(', '.join(others))}"
-    inside = sorted(each.parent.name for each in folder.glob(f"*/{CONFIG}"))
+    deeper = [*folder.glob(f"*/{CONFIG}"), *folder.glob(f"*/*/{CONFIG}")]
+    inside = sorted(each.parent.relative_to(folder).as_posix() for each in deeper)
     return f"; it holds {shown(', '.join(inside))}: name one of these folders" * bool(inside)
 
 
@@ -91,8 +84,10 @@ def read_single(path: Path) -> Adapter:
 
     Raises FileError if the file is damaged, or nothing in it can be read as an update.
     """
-    tensors = open_gguf(path) if path.suffix.lower() == ".gguf" else open_file(path)
-    where = shown(path)
+    where, suffix = shown(path), path.suffix.lower()
+    if suffix in _OTHERS:
+        raise FileError(f"{where} is {_OTHERS[suffix]}")
+    tensors = open_gguf(path) if suffix == ".gguf" else open_file(path)
     names = sort_names(tensors.entries)
     styles = {each.style for each in names.pairs}
     if any(each.A_key.startswith(PREFIX) for each in names.pairs):
@@ -100,16 +95,17 @@ def read_single(path: Path) -> Adapter:
             f"{where} holds PEFT's weights, and their scale is not in them: name the folder "
             f"that has {CONFIG} beside them"
         )
-    if styles == {"mlx"} and path.suffix.lower() != ".gguf":
+    if styles == {"mlx"} and suffix != ".gguf":
         raise FileError(
             f"{where} holds MLX's factors, and their scale is not in them: name the folder that "
             f"has {CONFIG} beside {MLX_WEIGHTS}"
         )
-    parts = _components(tensors, where)
     any_alpha = any(name.endswith(ALPHA) for name in names.left)
-    modules = assemble(tensors, names, partial(_scales, tensors, parts, any_alpha))
+    folded = bool(styles) and not styles & {"kohya", "mlx"}
+    stated = partial(scales, tensors, in_parts(tensors, where), any_alpha, folded)
+    modules = assemble(tensors, names, stated)
     if not modules:
-        raise FileError(nothing_read(where, names.odd))
+        raise FileError(nothing_read(where, names))
     alphas = {f"{each.name}{ALPHA}" for each in modules}
     reasons = {name.rpartition(".lora_")[0]: reason for name, reason in names.odd.items()}
     for name in [each for each in names.left if each.endswith(ALPHA) and each not in alphas]:
@@ -133,7 +129,7 @@ def read_single(path: Path) -> Adapter:
         )
         findings.append(Finding("no alpha", text, tuple(without)))
     source = "kohya" if "kohya" in styles else "diffusers" if styles else "lycoris"
-    source = "gguf" if path.suffix.lower() == ".gguf" else source
+    source = "gguf" if suffix == ".gguf" else source
     return Adapter(
         path, source, tuple(modules), tensors, tensors.metadata, ignored, tuple(findings)
     )
@@ -147,6 +143,11 @@ def _read_mlx(folder: Path) -> Adapter:
             f"{where}: fine_tune_type is full: {MLX_WEIGHTS} holds whole weights, which "
             "`inspect NEW --against BASE` reads"
         )
+    if "alpha" in config and "rank" in config:
+        raise FileError(
+            f"{where} is mlx-vlm's, whose alpha is the scale itself and whose factors are A and B; "
+            "fuse it there, and `extract BASE FUSED OUT` makes an adapter of the difference"
+        )
     given = config.get("lora_parameters")
     scale = given.get("scale") if isinstance(given, dict) else None
     if isinstance(scale, bool) or not isinstance(scale, (int, float)):
@@ -154,85 +155,12 @@ def _read_mlx(folder: Path) -> Adapter:
     tensors = open_file(folder / MLX_WEIGHTS)
     names = sort_names(tensors.entries)
 
-    def scales(_: str, rank: int) -> list[Stated]:
+    def stated(_: str, rank: int) -> list[Stated]:
         return [Stated(f"{CONFIG}, scale", float(scale) * (rank or 1), STANDARD, rank or 1)]
 
-    modules = assemble(tensors, names, scales, turned=True)
+    modules = assemble(tensors, names, stated, turned=True)
     if not modules:
-        raise FileError(nothing_read(shown(tensors.path), names.odd))
+        raise FileError(nothing_read(shown(tensors.path), names))
     ignored = {name: DORA if name.endswith(".m") else label(name) for name in names.left}
     findings = left_out(ignored, names.odd)
     return Adapter(folder, "mlx", tuple(modules), tensors, config, ignored, findings)
-
-
-def _scales(
-    tensors: Tensors, parts: Mapping[str, Settings], any_alpha: bool, name: str, rank: int
-) -> list[Stated]:
-    """Every place that states a module's scale: metadata, its alpha tensor, the header."""
-    found: list[Stated] = []
-    part, inside = in_component(name, parts)
-    if part is not None:
-        settings = parts[part]
-        found += settings.scales(inside, rank, METADATA)
-        if rank and settings.rank_of(inside) != rank:
-            raise FileError(
-                f"{shown(tensors.path)}: metadata and weights disagree on module {name}: rank "
-                f"{settings.rank_of(inside)} by the metadata, {rank} by its factors"
-            )
-    alpha, header = _alpha(tensors, name), _header(tensors.metadata, rank)
-    if alpha is not None and rank:
-        found.append(Stated(f"tensor {name}{ALPHA}", alpha, STANDARD, rank))
-    elif any_alpha and not found and rank:
-        found.append(Stated(CONVENTION, float(rank), STANDARD, rank))
-    # Convolutions often have an alpha and a rank of their own, which the header does not say.
-    if header is not None and "conv" not in name:
-        # Split into parts of the header's rank: then each part was trained with its scale.
-        split = header.rank < rank and rank % header.rank == 0
-        split = split and _flag(tensors.metadata, "split_qkv")
-        found[:0] = [header] if split else []
-        found += [header] if not split and header.rank == rank else []
-    if not found and rank:
-        found.append(Stated(CONVENTION, float(rank), STANDARD, rank))
-    return found
-
-
-def _alpha(tensors: Tensors, name: str) -> float | None:
-    """The module's alpha, None where it has none."""
-    key = name + ALPHA
-    if key not in tensors.entries:
-        return None
-    entry = tensors.entries[key]
-    if entry.shape not in ((), (1,)):
-        raise FileError(
-            f"{shown(tensors.path)}: tensor {key} must hold one number, got shape {entry.shape}"
-        )
-    if entry.dtype in _WHOLE:
-        return float(np.frombuffer(tensors.raw(key), _WHOLE[entry.dtype])[0])
-    return float(tensors.read(key).reshape(()))
-
-
-def _header(metadata: Mapping[str, str], rank: int) -> Stated | None:
-    """What the header says of alpha and rank; nothing where that is no number."""
-    rule = RSLORA if _flag(metadata, "rs_lora") else STANDARD
-    for alpha_key, rank_key in PLACES:
-        try:
-            alpha = float(metadata[alpha_key])
-            dim = int(metadata[rank_key]) if rank_key else rank
-        except (KeyError, ValueError, OverflowError):
-            continue
-        if 1e-30 <= alpha <= 1e30 and 1 <= dim < 2**31:
-            return Stated(f"header {alpha_key}", alpha, rule, dim)
-    return None
-
-
-def _flag(metadata: Mapping[str, str], name: str) -> bool:
-    """Whether a setting of sd-scripts' network is true: as text or as itself."""
-    given = metadata.get("ss_network_args", "").replace(" ", "").lower()
-    return f'"{name}":"true"' in given or f'"{name}":true' in given
-
-
-def _components(tensors: Tensors, where: str) -> dict[str, Settings]:
-    return {
-        part: Settings(config, f"the metadata of {where}")
-        for part, config in components(tensors.metadata, where).items()
-    }

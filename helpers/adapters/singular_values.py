@@ -18,7 +18,7 @@ from ..tensorfile import FileError, shown
 from ..validation import Array
 from . import structures
 from .formats import METADATA, unread
-from .modules import HADAMARD, PAIR, TUCKER, Adapter, Module
+from .modules import GROUPED, HADAMARD, PAIR, TUCKER, Adapter, Module
 
 #: Called with how many of how many modules are done.
 Progress = Callable[[int, int], None]
@@ -66,7 +66,7 @@ def _spectrum(module: Module, row: Array, where: str) -> Spectrum:
 def _by_factors(module: Module) -> bool:
     """Whether the core of two factors is the quickest way to the singular values."""
     small = module.form == HADAMARD and module.highest < min(module.shape)
-    return small or module.form in (PAIR, TUCKER)
+    return small or module.form in (PAIR, TUCKER, GROUPED)
 
 
 def _batches(modules: Sequence[Module]) -> Iterator[list[Module]]:
@@ -163,13 +163,14 @@ def plan(
     some = replace(adapter, modules=tuple(each for each in adapter.modules if each.plain))
     highest = max((module.rank for module in some.modules), default=0)
     targets = Targets(rank, energy, error, max_rank, budget)
-    targets.check(max(1, highest))
     if not some.modules:
+        targets.check(2**31)  # whatever the rank
         odd = adapter.modules[0]
         raise FileError(
             f"{shown(adapter.path)}: no module is a pair of whole tensors, which truncation "
             f"needs; {shown(odd.name)} is not ({odd.form})"
         )
+    targets.check(highest)
     found = spectra(some, progress)
     ranks = targets.ranks(found, [sum(each.shape) * each.rank for each in some.modules])
     rows = zip(some.modules, found, ranks)

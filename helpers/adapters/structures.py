@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -25,12 +25,12 @@ from .modules import (
     LINEAR,
     TUCKER,
     Adapter,
-    Finding,
     Module,
     Part,
     Stated,
     check_alpha,
 )
+from .tensor_names import CAST
 
 _MEMBER = re.compile(
     r"(.+)\.(hada_(?:w[12]_[ab]|t[12])|lokr_(?:w[12](?:_[ab])?|t2)|lora_mid|diff)(?:\.weight)?"
@@ -60,7 +60,9 @@ def build(
     for member, key in keys.items():
         entry = tensors.entries[key]
         if entry.dtype not in FLOATS:
-            raise FileError(f"{where}: {key} has type {entry.dtype}; weights must be floats")
+            raise FileError(
+                f"{where}: {key} has type {entry.dtype}; weights must be floats. {CAST}"
+            )
         shapes[member] = entry.shape
     if any(0 in shape for shape in shapes.values()):
         raise FileError(f"{where}: {next(iter(keys.values()))} is empty")
@@ -186,6 +188,26 @@ def with_middle(module: Module, tensors: Tensors, key: str) -> Module:
     )  # fmt: skip
 
 
+def stacked(A: tuple[int, ...], B: tuple[int, ...], rank: int) -> list[tuple[Part, Part]]:
+    """Where the factors of each expert lie, without their keys; none if they are not stacked.
+
+    Either as (experts, r, k) and (experts, d, r), or as PEFT's target_parameters lays them:
+    A by experts, (experts r, k), and B's columns by r, (d, r experts).
+    """
+    if len(A) == len(B) == 3 and A[0] == B[0] and A[1] == B[2] and B[2] * A[0] > 0:
+        return [(Part("", (i,)), Part("", (i,))) for i in range(A[0])]
+    if rank and len(A) == len(B) == 2 and A[0] == B[1] > rank and A[0] % rank == 0:
+        count = A[0] // rank
+        return [
+            (
+                Part("", (slice(i * rank, (i + 1) * rank),)),
+                Part("", (slice(None), slice(i, None, count))),
+            )
+            for i in range(count)
+        ]
+    return []
+
+
 def widening_of(adapter: Adapter, module: Module, role: str, rank: int) -> factored.Widening:
     """How the rank of a factor lies in its tensor, which may be a stack of experts."""
     part, axis = module.parts[role], int((role == "B") != module.parts[role].transposed)
@@ -218,26 +240,3 @@ def values(adapter: Adapter, module: Module) -> Array:
             f"{shown(adapter.path)}: module {module.name}: the update is too large for float64"
         )
     return found
-
-
-def disagreements(modules: Sequence[Module]) -> Iterator[Finding]:
-    """Modules whose scale is stated twice, and not alike."""
-    differing: dict[tuple[str, str], list[Module]] = {}
-    for module in modules:
-        first, *others = module.stated
-        for other in others:
-            if not np.isclose(first.scale, other.scale, rtol=1e-3, atol=0):
-                differing.setdefault((_place(first), _place(other)), []).append(module)
-    for (one, two), some in differing.items():
-        first = some[0].stated[0]
-        other = next(each for each in some[0].stated if _place(each) == two)
-        text = (
-            f"{len(some)} of {len(modules)} modules have two scales: {first.scale:.4g} by {one}, "
-            f"which is taken here, and {other.scale:.4g} by {two}, such as {shown(some[0].name)}."
-        )
-        yield Finding("scales disagree", text, tuple(each.name for each in some))
-
-
-def _place(stated: Stated) -> str:
-    """The place without the name of one module."""
-    return "alpha tensors" if stated.place.endswith(".alpha") else stated.place

@@ -35,17 +35,22 @@ WHOLE = "weights saved whole"
 ADDED = "difference that is added whole"
 ODD = "not read"
 EMPTY = "empty: saved under ZeRO-3 or FSDP without gathering"
+RESHAPED = "new shape of a base weight"
+BUNDLED = "embedding bundled with the factors"
+#: What to do with factors of a type that is not read.
+CAST = "Cast it to bfloat16 first: {name: each.to(torch.bfloat16)}, without a scale beside it"
 #: What else may lie in such files, by ending: no part of a spectrum, and said so.
 EXTRAS = {
     ".lora_magnitude_vector": DORA,
     ".lora_magnitude_vector.weight": DORA,
     ".dora_scale": DORA,
+    ".magnitude": DORA,  # ai-toolkit
     ".lora_B.bias": BIAS,
     ".base_layer.weight": "copy of a base weight",
     ".base_layer.bias": "copy of a base weight",
     ".trainable_tokens_delta": "trained tokens",
     **dict.fromkeys((".diff", ".diff_b", ".diff_m", ".w_norm", ".b_norm"), ADDED),
-    ".reshape_weight": "new shape of a base weight",
+    ".reshape_weight": RESHAPED,
     ".scalar": "scalar that the training multiplied the update by",
 }
 #: What every name in the file begins with, and no name of the model does.
@@ -78,6 +83,7 @@ OTHERS = {
     ".gralora_": ("GraLoRA", "PEFT"), ".prompt_embeddings": ("a soft prompt", "PEFT"),
     ".a1.weight": ("GLoRA", "ComfyUI"), ".a2.weight": ("GLoRA", "ComfyUI"),
     ".b1.weight": ("GLoRA", "ComfyUI"), ".b2.weight": ("GLoRA", "ComfyUI"),
+    ".bm.weight": ("GLoRA", "ComfyUI"), ".rescale": ("OFT or BOFT, which turns weights", "ComfyUI"),
 }  # fmt: skip
 
 
@@ -113,7 +119,7 @@ class Names:
 
 def sort_names(entries: Mapping[str, Entry]) -> Names:
     """Pairs of factors, and what else there is. One odd module does not hide the others."""
-    found, halves = Names(), dict[tuple[str, str], dict[str, str]]()
+    found, halves, twice = Names(), dict[tuple[str, str], dict[str, str]](), set[str]()
     for name, entry in entries.items():
         style, match = _style(name)
         if match is None:
@@ -121,7 +127,12 @@ def sort_names(entries: Mapping[str, Entry]) -> Names:
         elif 0 in entry.shape and len(entry.shape) < 2:
             found.odd[name] = EMPTY
         else:
-            halves.setdefault((match[1], style), {})[_HALF[match[2]]] = name
+            keys = halves.setdefault((match[1], style), {})
+            if (half := _HALF[match[2]]) in keys:
+                twice.add(match[1])
+                found.odd[name] = f"module {match[1]} has more than one pair of factors"
+            else:
+                keys[half] = name
     styles: dict[str, list[str]] = {}
     for module, style in halves:
         styles.setdefault(module, []).append(style)
@@ -132,7 +143,7 @@ def sort_names(entries: Mapping[str, Entry]) -> Names:
             other = f"{name[: -len(ends[half])]}{ends['B' if half == 'A' else 'A']}"
             reason = EMPTY if other in found.odd else f"lacks its other half, {other}"
             found.odd[name] = reason
-        elif len(styles[module]) > 1:
+        elif len(styles[module]) > 1 or module in twice:
             found.odd |= dict.fromkeys(
                 keys.values(), f"module {module} has more than one pair of factors"
             )
@@ -162,13 +173,17 @@ def _partner(name: str, style: str) -> tuple[str, str]:
 
 def label(name: str) -> str:
     """What a tensor is that is no factor. The answer does not depend on how long a name is."""
+    if name.startswith("bundle_emb."):
+        return BUNDLED
+    if re.search(r"\.lora_B\.[^.]+\.bias$", name):
+        return BIAS
     for ending, kind in EXTRAS.items():
         if name.endswith(ending):
             return kind
     for part, (what, reader) in OTHERS.items():
         if part in f".{name}":
             return f"of {what}: not read here; {reader} would"
-    if re.search(r"\.lora_[^.]*(\.[^.]*)?$|\.lora\.[^.]*(\.[^.]*)?$", name):
+    if re.search(r"\.lora_[^.]*(\.|$)|\.lora\.[^.]*(\.[^.]*)?$", name):
         return "LoRA tensor of no known kind"
     return WHOLE
 

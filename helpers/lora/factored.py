@@ -80,6 +80,29 @@ def tucker(mid: Array, A: Array) -> Array:
     return np.einsum("ij...,jk->ik...", mid.astype(np.float64), A.astype(np.float64))
 
 
+def in_blocks(B: Array, rank: int) -> Array:
+    """B of a convolution in groups as a whole matrix: each group's rows see its share of A's.
+
+    Parameters
+    ----------
+    B : (d, rank / groups) array
+    rank : int
+
+    Returns
+    -------
+    (d, rank) array
+
+    Examples
+    --------
+    >>> in_blocks(np.ones((4, 1)), 2).tolist()
+    [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
+    """
+    groups = rank // B.shape[1]
+    blocks = np.zeros((groups, len(B) // groups, groups, B.shape[1]), B.dtype)
+    blocks[range(groups), :, range(groups)] = B.reshape(groups, -1, B.shape[1])
+    return blocks.reshape(len(B), rank)
+
+
 def hadamard(B1: Array, A1: Array, B2: Array, A2: Array) -> tuple[Array, Array]:
     """B and A with B A = (B1 A1) * (B2 A2), entry by entry.
 

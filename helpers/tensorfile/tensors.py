@@ -198,6 +198,10 @@ def _open_shards(index: Path) -> Tensors:
                 f"{where}: tensor {name} lies in {shown(file)}; only plain file names "
                 "in the same folder are allowed"
             )
+        if file not in shards and not (index.parent / file).exists():
+            raise FileError(
+                f"{shown(index.parent / file)} does not exist, as {index.name} says: get it"
+            )
         if file not in shards:
             shards[file] = open_file(index.parent / file)
     entries, files = {}, {}

@@ -68,7 +68,7 @@ FILES = {
     "one half": (factors_of(A, None), "x.lora_down.weight lacks its other half, x.lora_up.weight"),
     "the other half": (factors_of(None, B), "x.lora_up.weight lacks its other half"),
     "a nameless module": (
-        file_bytes({".lora_down.weight": A, ".lora_up.weight": B}), "holds no LoRA factors"
+        file_bytes({".lora_down.weight": A, ".lora_up.weight": B}), "LoRA tensor of no known kind"
     ),
     "ranks that differ": (factors_of(A, (draw(1, 4, 3), "F32")), "do not fit"),
     "vectors": (factors_of((draw(1, 3), "F32"), (draw(1, 3), "F32")), "do not fit"),
@@ -107,7 +107,7 @@ CONFIGS = {
     "no method": ({"peft_type": None}, "peft_type must be one of 'LORA', 'LOHA', 'LOKR', got None"),
     "another method": ({"peft_type": "ADALORA"}, "got 'ADALORA'"),
     "rank 0": ({"r": 0}, "r must be a whole number between 1 and"),
-    "rank as text": ({"r": "3"}, "got 3"),
+    "rank as text": ({"r": "3"}, "got '3'"),
     "rank true": ({"r": True}, "got True"),
     "rank 3.0": ({"r": 3.0}, "got 3.0"),
     "rank 2^80": ({"r": 2**80}, "r must be a whole number"),

@@ -153,10 +153,16 @@ def test_patterns_reach_the_processors_of_attention(tmp_path):
     ],
 )  # fmt: skip
 def test_alpha_and_rank_in_the_header_only(tmp_path, header, scale):
-    path = single(tmp_path / "w.safetensors", pair("unet.x.to_q"), header)
+    kohya = {"down": ".lora_down.weight", "up": ".lora_up.weight"}
+    path = single(tmp_path / "w.safetensors", pair("unet.x.to_q", **kohya), header)
     (module,) = adapters.read(path).modules
     assert module.scale == scale
     assert len(module.stated) == 1
+    # Tools that give factors PEFT's names fold alpha into them, and keep sd-scripts' header.
+    path = single(tmp_path / "p.safetensors", pair("unet.x.to_q"), header)
+    (module,) = adapters.read(path).modules
+    assert module.scale == (1.0 if "ss_network_alpha" in header else scale)
+    assert {1.0, scale} == {each.scale for each in (*module.stated, module)} | {1.0}
 
 
 def test_two_places_that_disagree_are_told(tmp_path):

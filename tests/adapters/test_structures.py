@@ -243,9 +243,6 @@ ODD = {
     "ranks that differ": (
         {"z.lora_down.weight": (2, 3), "z.lora_up.weight": (4, 3)}, "do not fit",
     ),
-    "a convolution in groups": (
-        {"z.lora_down.weight": (4, 3, 3, 3), "z.lora_up.weight": (8, 2, 1, 1)}, "in 2 groups",
-    ),
     "half a LoHa": ({"z.hada_w1_a": (4, 2), "z.hada_w1_b": (2, 3)}, "LoHa of hada_w1_a"),
     "a LoHa that does not fit": (
         {"z.hada_w1_a": (4, 2), "z.hada_w1_b": (3, 3), "z.hada_w2_a": (4, 2),

@@ -6,7 +6,8 @@ import struct
 import numpy as np
 
 TYPES = {
-    "F16": "<f2", "F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4", "U8": "u1", "BF16": None,
+    "F16": "<f2", "F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4", "U8": "u1", "I8": "i1",
+    "F8_E4M3": "u1", "BF16": None,
 }  # fmt: skip
 
 

@@ -15,18 +15,12 @@ from urllib.parse import quote
 import numpy as np
 
 from ...tensorfile import shown
-from ..modules import FULL, HADAMARD, KRONECKER, PAIR, TUCKER, Adapter, Finding
-from ..tensor_names import ADDED, BIAS, DORA, EMPTY, PREFIX, TRAINED_BIAS, WHOLE, in_model
+from ..formats import unread
+from ..modules import PAIR, Adapter, Finding
+from ..tensor_names import EMPTY
+from .features import features
 from .loading import Applied, Profile, applied, known, place_of, profile, profiles
 
-#: Labels of tensors that are no factor, and the feature that they are.
-_LABELS = {
-    WHOLE: "saved modules", DORA: "dora", TRAINED_BIAS: "bias", BIAS: "lora bias",
-    "trained tokens": "tokens", "copy of a base weight": "base copies", ADDED: "differences",
-    "scalar that the training multiplied the update by": "scalar",
-}  # fmt: skip
-_FORMS = {FULL: "differences", HADAMARD: "loha", KRONECKER: "lokr", TUCKER: "tucker"}
-_HEADS = ("score", "classifier")
 _BAKE = "`bake` writes a copy with one scale for all loaders."
 #: What a loader does with a feature: the kind of the finding, and its words.
 _EFFECTS = {
@@ -131,62 +125,6 @@ def _check(
     return Check(found.name, found.title, scales, tuple(findings))
 
 
-def features(adapter: Adapter) -> dict[str, list[str]]:
-    """The features by which loaders differ that an adapter has: {feature: tensors or modules}."""
-    held: dict[str, list[str]] = {}
-
-    def add(feature: str | None, *names: str) -> None:
-        if feature:
-            held.setdefault(feature, []).extend(names)
-
-    for name, kind in adapter.ignored.items():
-        head = kind == WHOLE and any(f".{each}." in f".{name}" for each in _HEADS)
-        add("head" if head else _LABELS.get(kind), name)
-    folder, config = adapter.source == "peft", adapter.config
-    for module in adapter.modules:
-        name = module.name
-        add(_FORMS.get(module.form), name)
-        stacked = any(each.index for each in module.parts.values())
-        add("stacked experts" if stacked else None, name)
-        add("lm_head" if name.endswith("lm_head") else None, name)
-        add("mixed ranks" if folder and module.rank != config.get("r", 8) else None, name)
-        if module.form == PAIR:
-            add(_name(module.parts["A"].key, folder), name)
-    for finding in adapter.findings:
-        add(finding.kind if finding.kind in ("base changed", "mixed names") else None)
-    if adapter.tensors.path.name.endswith(".index.json"):
-        add("sharded")
-    if folder:
-        for feature, said in known()["features"].items():
-            add(feature if config.get(said.get("setting")) else None)
-        if config.get("bias", "none") not in (None, "none"):
-            add("bias")
-        saved = config.get("modules_to_save") or []
-        for name in saved if isinstance(saved, list) else [saved]:
-            add("head" if name in _HEADS else "saved modules")
-        add("no settings" if {"r", "target_modules"} - config.keys() else None)
-        if config.get("lora_alpha") is None:
-            add("null alpha" if "lora_alpha" in config else "no alpha")
-        if isinstance(config.get("target_modules"), str) and "all" not in config["target_modules"]:
-            add("pattern as target")
-        add("added tokens" if (adapter.path / "added_tokens.json").exists() else None)
-    return held
-
-
-def _name(key: str, folder: bool) -> str | None:
-    """What is odd about the name of A, if anything is."""
-    if not folder:
-        return "names: front" if "_orig_mod" in key else None
-    bare = key.partition(PREFIX)[2] or key
-    if ".lora_A" not in key and ".lora_embedding_A" not in key:
-        return "names: style"
-    if not key.endswith((".lora_A.weight", ".lora_embedding_A")):
-        return "names: ending"
-    if not key.startswith(PREFIX):
-        return "names: front" if PREFIX in key or in_model(bare) != bare else "names: bare"
-    return "names: front" if in_model(bare) != bare else None
-
-
 def _troubles(
     adapter: Adapter, found: Profile, held: dict[str, list[str]], max_rank: int | None
 ) -> Iterator[Finding]:
@@ -213,6 +151,11 @@ def _troubles(
             yield finding
         elif finding.kind == "odd":
             yield Finding("unread", f"Not checked: {finding.text}", finding.names)
+    for kind in dict.fromkeys(adapter.ignored[each] for each in unread(adapter)
+                              if each in adapter.ignored):  # fmt: skip
+        names = tuple(name for name, each in adapter.ignored.items() if each == kind)
+        text = f"Not checked: {len(names)} tensors, such as {shown(names[0])} ({kind})."
+        yield Finding("unread", text, names)
 
 
 def _of_scales(found: Profile, scales: Sequence[Applied]) -> Iterator[Finding]:

@@ -18,9 +18,9 @@ from typing import Any
 from ... import validation
 from ...lora import scaling
 from ...tensorfile import read_json
+from ..formats import METADATA
 from ..modules import FULL, PAIR, Adapter, Module, Stated
 from ..peft import CONFIG, DEFAULTS
-from ..reading import METADATA
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ from .checking import Check, checks
 from .report import CAUTION, Group, Row, groups, rows, used
 
 LEGEND = (
-    "mult.: the trained scale; norm: Frobenius; 90 % and 99 %: directions for that share of the "
+    "scale: s, as trained; norm: Frobenius; 90 % and 99 %: directions for that share of the "
     "energy (what is cut off is an error of 0.32 and 0.1); in use: effective rank over r."
 )
 #: Where a table is too wide, these columns go first, in this order.
-_SPARE = ("90 %", "stable", "shape", "eff.", "in use", "mult.", "norm")
+_SPARE = ("90 %", "stable", "shape", "eff.", "in use", "scale", "norm")
 _NAME = 28  # of the width, at least
 #: An error of at most this in a module is one for 99 % of its energy: 0.1^2 = 1 - 0.99.
 ERROR = 0.1
@@ -170,13 +170,13 @@ def table(rows: Sequence[Row], width: int = WIDTH) -> Table:
     Examples
     --------
     >>> print(table([Row("m", "linear", 9, 9, 2, 1.0, 2.2, 1.2, 1.9, 2, 2, 0.94)]))
-    module  shape  r  mult.  norm  stable  eff.  90 %  99 %  in use
+    module  shape  r  scale  norm  stable  eff.  90 %  99 %  in use
     m       9 x 9  2  1      2.2   1.2     1.9   2     2     94 %
     """
     columns = {
         "shape": [f"{row.d} x {row.k}" for row in rows],
         "r": [f"{row.rank}" for row in rows],
-        "mult.": [f"{row.scale:.4g}" for row in rows],
+        "scale": [f"{row.scale:.4g}" for row in rows],
         "norm": [f"{row.norm:.4g}" for row in rows],
         "stable": [f"{row.stable:.1f}" for row in rows],
         "eff.": [f"{row.effective:.1f}" for row in rows],
@@ -209,13 +209,13 @@ def group_table(groups: Sequence[Group], by: str, width: int = WIDTH) -> Table:
     --------
     >>> row = Row("m", "linear", 9, 9, 2, 1.0, 2.2, 1.2, 1.9, 2, 2, 0.94)
     >>> print(group_table([Group("m", (row, row))], "kind"))
-    kind  modules  r  mult.  norm   99 %  median  in use
+    kind  modules  r  scale  norm   99 %  median  in use
     m     2        2  1      3.111  2     2       94 %
     """
     columns = {
         "modules": [f"{len(each.rows)}" for each in groups],
         "r": [each.span("rank") for each in groups],
-        "mult.": [each.span("scale") for each in groups],
+        "scale": [each.span("scale") for each in groups],
         "norm": [f"{each.norm:.4g}" for each in groups],
         "99 %": [each.span("rank99") for each in groups],
         "median": [f"{each.middle('rank99'):g}" for each in groups],

@@ -414,10 +414,10 @@ def test_experts_are_widened_with_the_rest(tmp_path):
 
 
 def test_what_a_config_scales_and_nobody_reads_is_not_baked(tmp_path):
-    """A grouped convolution: its alpha over r would be another after the copy."""
+    """Factors that do not fit: their alpha over r would be another after the copy."""
     stem = "base_model.model.conv.lora_"
     extra = {f"{stem}A.weight": (draw(1, 4, 2, 3, 3), "F32"),
-             f"{stem}B.weight": (draw(2, 8, 2, 1, 1), "F32")}  # fmt: skip
+             f"{stem}B.weight": (draw(2, 8, 3, 1, 1), "F32")}  # fmt: skip
     folder = peft_folder(tmp_path / "a", extra=extra, use_rslora=True)
     adapter = adapters.read(folder)
     assert any("as they are" in each for each in adapters.remarks(adapter))
@@ -425,7 +425,7 @@ def test_what_a_config_scales_and_nobody_reads_is_not_baked(tmp_path):
         adapters.bake(adapter, tmp_path / "b")
     cuts = adapters.truncate(adapter, tmp_path / "c", rank=2)
     config = json.loads((tmp_path / "c" / "adapter_config.json").read_text())
-    # The convolution keeps the r and alpha that it had, and everything else names its own.
+    # What is not read keeps the r and alpha that it had, and everything else names its own.
     assert (config["r"], config["lora_alpha"], config["use_rslora"]) == (3, 12, True)
     for cut in cuts:
         assert peft_like(config, cut.name, cut.rank) == pytest.approx(
@@ -456,7 +456,7 @@ def test_patterns_keep_their_order(tmp_path, odd):
     """The first match counts, and JSON sorted by name would have the copy's own come later."""
     stem = "base_model.model.conv.lora_"
     extra = {f"{stem}A.weight": (draw(1, 4, 2, 3, 3), "F32"),
-             f"{stem}B.weight": (draw(2, 8, 2, 1, 1), "F32")}  # fmt: skip
+             f"{stem}B.weight": (draw(2, 8, 3, 1, 1), "F32")}  # fmt: skip
     modules = [(name, "linear", (3, K), (D, 3)) for name in NAMES]
     folder = peft_folder(
         tmp_path / "a", modules=modules, extra=extra, r=3, lora_alpha=12, rank_pattern={odd: 3},

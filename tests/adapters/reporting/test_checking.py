@@ -326,7 +326,7 @@ def test_differences_and_norms_have_no_scale(tmp_path):
     [
         ("lora_unet_x.hada_w1_a", {"diffusers": "refused", "sd-scripts": "dropped"}),
         ("lora_unet_x.lokr_w1", {"diffusers-0.38": "refused", "sd-scripts": "dropped"}),
-        ("lora_unet_a.dora_scale", {"sd-scripts": "dropped"}),
+        ("lora_unet_a.dora_scale", {"sd-scripts": "dropped", "diffusers": "depends"}),
         ("lora_unet_a.scalar", dict.fromkeys(("comfyui", "diffusers", "sd-scripts"), "dropped")),
     ],
 )
