@@ -45,11 +45,11 @@ def fought(answer: Any) -> str:
 
 CHECKS: dict[str, Check] = {
     "11-1": number(
-        2,
+        0.0015,
         {
-            16: "that is right under alpha/r; with the root, s r is alpha times the root of r.",
-            8: "that makes s r 64, which was not borne.",
-            0.25: "that is the scale: which alpha gives it?",
+            0.00075: "that keeps the progress of the first step; the edge goes as the root of s r.",
+            0.003: "alpha = 2r keeps s, so s r is four times as large.",
+            0.006: "a larger s r bears a smaller rate.",
         },
     ),
     "11-2": strength,
