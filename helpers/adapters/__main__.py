@@ -1,15 +1,15 @@
 """Inspect, check, bake, truncate, extract or merge LoRA adapters.
 
 inspect   which rank its modules use, who applies it as trained, what to do next
-check     whether one loader applies it as trained: exit status 0 if so, 1 if not
+check     whether loaders apply it as trained, and why not: exit status 0 or 1
 bake      a copy that every loader scales rightly
 truncate  a copy of lower rank, its error stated
 extract   the difference of two checkpoints as an adapter
 merge     the weighted sum of adapters, exact or at a lower rank
 
 PATH is a folder of PEFT's or MLX's, or one .safetensors or .gguf file in kohya's,
-Diffusers', LyCORIS' or llama.cpp's names. Nothing is ever
-unpickled, and nothing is ever overwritten.
+Diffusers', LyCORIS' or llama.cpp's names. Nothing is ever unpickled, and nothing
+is ever overwritten.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import argparse
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -69,13 +70,15 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, run: Any, text: str, examples: str) -> argparse.ArgumentParser:
+    def command(
+        name: str, run: Any, text: str, examples: str, path: str = "adapter folder or file"
+    ) -> argparse.ArgumentParser:
         lines = "\n".join(f"  {PROGRAM} {name} {each.strip()}" for each in examples.split(";"))
         made = commands.add_parser(
             name, help=text, description=text, epilog=f"examples:\n{lines}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )  # fmt: skip
-        made.add_argument("path", type=Path, metavar="PATH", help="adapter folder or file")
+        made.add_argument("path", type=Path, metavar="PATH", help=path)
         made.add_argument("--json", action="store_true", help="print JSON instead of text")
         made.set_defaults(run=run, prog=made.prog)
         return made
@@ -134,6 +137,8 @@ def _inspect(given: argparse.Namespace) -> int:
         print(wrapped(text, title)) if text else None
     if said.checks:
         print(f"\n{summary.check_table(said.checks)}")
+        if not all(each.fits for each in said.checks):
+            print("`check PATH` says why, loader by loader.")
     _list(rows, given)
     return 0
 
@@ -156,12 +161,12 @@ def _list(rows: list[report.Row], given: argparse.Namespace) -> None:
 def _add_check(command: Any) -> None:
     made = command(
         "check", _check, "Whether a loader applies an adapter as it was trained.",
-        "my-adapter --loader vllm --max-rank 64; my-adapter --loader all --json; "
+        "my-adapter; my-adapter --loader vllm --max-rank 64; my-adapter --json; "
         "my-adapter --loader sglang --sarif out.sarif",
     )  # fmt: skip
     names = [each.name for each in loading.profiles()]
-    made.add_argument("--loader", required=True, choices=[*names, "all"], metavar="NAME",
-                      help=f"one of {', '.join(names)}, or all that read the format")  # fmt: skip
+    made.add_argument("--loader", default="all", choices=[*names, "all"], metavar="NAME",
+                      help=f"one of {', '.join(names)}; all by default")  # fmt: skip
     made.add_argument("--max-rank", type=int, metavar="N", help="the rank the server is set to")
     made.add_argument("--sarif", type=Path, metavar="FILE", help="write SARIF 2.1.0; must be new")
 
@@ -178,12 +183,14 @@ def _check(given: argparse.Namespace) -> int:
         _print_json([{**asdict(each), "fits": each.fits} for each in found])
     elif given.loader == "all":
         print(summary.check_table(found))
-    for each in found if not given.json else []:
-        if each.fits and given.loader != "all":
-            print(wrapped(each.sentence))
-        for one in each.findings:
-            colour = terminal.YELLOW if one.kind == "depends" else terminal.RED
-            print(f"{styled(one.kind, colour)}: {one.text}")
+    elif found[0].fits:
+        print(wrapped(found[0].sentence))
+    # What holds for all loaders is said once.
+    said = ((one.kind, one.text) for each in found for one in each.findings)
+    for kind, text in dict.fromkeys(said) if not given.json else ():
+        colour = terminal.YELLOW if kind == "depends" else terminal.RED
+        lines = textwrap.fill(f"{kind}: {text}", terminal.width(), subsequent_indent="  ")
+        print(styled(kind, colour) + lines.removeprefix(kind))
     return int(not all(each.fits for each in found))
 
 

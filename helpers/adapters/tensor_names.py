@@ -36,6 +36,7 @@ ADDED = "difference that is added whole"
 ODD = "not read"
 EMPTY = "empty: saved under ZeRO-3 or FSDP without gathering"
 RESHAPED = "new shape of a base weight"
+APART = "save each adapter into a file of its own"
 BUNDLED = "embedding bundled with the factors"
 #: What to do with factors of a type that is not read.
 CAST = "Cast it to bfloat16 first: {name: each.to(torch.bfloat16)}, without a scale beside it"
@@ -130,7 +131,7 @@ def sort_names(entries: Mapping[str, Entry]) -> Names:
             keys = halves.setdefault((match[1], style), {})
             if (half := _HALF[match[2]]) in keys:
                 twice.add(match[1])
-                found.odd[name] = f"module {match[1]} has more than one pair of factors"
+                found.odd[name] = f"module {match[1]} has more than one pair of factors: {APART}"
             else:
                 keys[half] = name
     styles: dict[str, list[str]] = {}
@@ -145,7 +146,7 @@ def sort_names(entries: Mapping[str, Entry]) -> Names:
             found.odd[name] = reason
         elif len(styles[module]) > 1 or module in twice:
             found.odd |= dict.fromkeys(
-                keys.values(), f"module {module} has more than one pair of factors"
+                keys.values(), f"module {module} has more than one pair of factors: {APART}"
             )
         else:
             kind = EMBEDDING if style == "peft embedding" else LINEAR

@@ -242,6 +242,11 @@ def test_baked(tmp_path, name):
         lost = np.linalg.norm(after.delta(module) - update)
         assert lost <= 4e-3 * np.linalg.norm(update)
     assert Counter(after.ignored.values()) == Counter(before.ignored.values())
+    trained, scales = File(case.path), {each.name: each.scale for each in before.modules}
+    for stem in file.pairs:  # a bias of B is scaled as B is, and keeps the module's name
+        for name in file.tensors.keys() & {f"{stem}.lora_B.bias"}:
+            old = trained.tensors.get(name, trained.tensors.get(f"{stem}.lora_B.default.bias"))
+            np.testing.assert_allclose(file.tensors[name], scales[bare(stem)] * old, rtol=1e-6)
     assert len(after.ignored.keys() & before.ignored.keys()) >= len(before.ignored) - 1
 
 

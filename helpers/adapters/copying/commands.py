@@ -12,6 +12,7 @@ from typing import Any
 
 from ... import terminal
 from ...tables import Table, short_names
+from ...tensorfile import shown
 from ...terminal import wrapped
 from ..formats import remarks
 from ..reading import read
@@ -81,7 +82,14 @@ def _truncate(given: argparse.Namespace) -> int:
     pairs = [(sum(each.shape), cut) for each, cut in zip(adapter.modules, cuts) if each.plain]
     sizes = [sum(side * getattr(cut, key) for side, cut in pairs) for key in ("before", "rank")]
     text = f"{sizes[0]:,} parameters became {sizes[1]:,}, {sizes[1] / sizes[0]:.0%} of them."
-    _report(given, cuts, [text, *remarks(adapter)])
+    texts, kept = [text], [each for each in adapter.modules if not each.plain]
+    if kept:
+        texts.append(
+            f"Not cut, because they are no pair of whole tensors: {len(kept)}, such as "
+            f"{shown(kept[0].name)} ({kept[0].form})."
+        )
+    which = "modules that can be cut" if kept else "modules"
+    _report(given, cuts, [*texts, *remarks(adapter)], which=which)
     return 0
 
 
@@ -90,8 +98,9 @@ def _add_extract(command: Any) -> None:
         "extract", _extract, "Write the difference of two checkpoints as an adapter.",
         "BASE TUNED my-adapter --rank 32; BASE TUNED my-adapter --energy 0.9 --max-rank 128; "
         "BASE.safetensors TUNED.safetensors file.safetensors --rank 16 --prefix transformer.",
+        "the model before training: a .safetensors file, or a folder or an index of shards",
     )  # fmt: skip
-    made.add_argument("tuned", type=Path, metavar="TUNED", help="what PATH became")
+    made.add_argument("tuned", type=Path, metavar="TUNED", help="the same model after it")
     _add_out(made)
     _add_targets(made, required=True)
     made.add_argument("--prefix", default="", help="what to put before names in a single file")
@@ -115,7 +124,8 @@ def _add_merge(command: Any) -> None:
         "merge", _merge, "Write the weighted sum of adapters, exact or at a lower rank.",
         "one two both; one two three sum --weights 1 0.5 0.5; one two both --rank 16",
     )  # fmt: skip
-    made.add_argument("others", type=Path, nargs="+", metavar="PATH", help="more adapters")
+    made.add_argument("others", type=Path, nargs="+", metavar="PATH",
+                      help="more adapters of the same modules")  # fmt: skip
     _add_out(made)
     made.add_argument("--weights", type=float, nargs="+", metavar="W", help="one each; default 1")
     _add_targets(made, required=False)
@@ -164,7 +174,11 @@ def _cut_table(made: Sequence[Cut], width: int) -> Table:
 
 
 def _report(
-    given: argparse.Namespace, cuts: Sequence[Cut], texts: Sequence[str], more: Any = None
+    given: argparse.Namespace,
+    cuts: Sequence[Cut],
+    texts: Sequence[str],
+    more: Any = None,
+    which: str = "modules",
 ) -> None:
     """What was written: a row for each module as far as a screen goes, the error, remarks."""
     total = total_error(cuts)
@@ -175,19 +189,19 @@ def _report(
     print(_cut_table(cuts[:_TOP], terminal.width()))
     if len(cuts) > _TOP:
         print(f"{len(cuts) - _TOP} more rows: --json lists all.")
-    print(f"\n{wrapped(_error_text(cuts, total))}")
+    print(f"\n{wrapped(_error_text(cuts, total, which))}")
     if len({cut.rank for cut in cuts}) > 1:
         print(wrapped(_MIXED))
     for text in texts:
         print(wrapped(text))
 
 
-def _error_text(cuts: Sequence[Cut], total: float) -> str:
+def _error_text(cuts: Sequence[Cut], total: float, which: str) -> str:
     if total == 0 and all(cut.rank == cut.before for cut in cuts):
         return "Nothing was cut: the copy is exact but for rounding."
     return (
-        f"Over all modules the relative error is {total:.3g}: the best that these ranks allow, "
-        "by weights and before rounding. What it does to behaviour has to be measured."
+        f"Over all {which} the relative error is {total:.3g}: the best that these "
+        "ranks allow, by weights and before rounding. What it does to behaviour has to be measured."
     )
 
 

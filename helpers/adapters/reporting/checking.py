@@ -150,7 +150,8 @@ def _troubles(
         if finding.kind == "dead" and EMPTY in finding.text:
             yield finding
         elif finding.kind == "odd":
-            yield Finding("unread", f"Not checked: {finding.text}", finding.names)
+            text = f"Not checked: {finding.text.removeprefix('Not read: ')}"
+            yield Finding("unread", text, finding.names)
     for kind in dict.fromkeys(adapter.ignored[each] for each in unread(adapter)
                               if each in adapter.ignored):  # fmt: skip
         names = tuple(name for name, each in adapter.ignored.items() if each == kind)
