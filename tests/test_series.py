@@ -129,6 +129,29 @@ def test_readme_states_the_same_minutes():
     assert minutes_on_the_path(readme) == stated
 
 
+def shorter_paths(text):
+    """What each of the three shorter paths links, in order; notebook 01 does not link itself."""
+    paths = re.findall(r"^- \*\*(45 minutes|Half a day|I only have an adapter)\W*(.*)$", text, re.M)
+    return {
+        name: [link.split("/")[-1] for link in re.findall(r"\]\(([^)]+)\)", words)
+               if "01_setup" not in link]
+        for name, words in paths
+    }  # fmt: skip
+
+
+def test_readme_and_notebook_01_give_the_same_shorter_paths():
+    readme = shorter_paths((ROOT / "README.md").read_text(encoding="utf-8"))
+    first = shorter_paths("\n".join(cell.source for cell in load(PATHS[0]).cells))
+    assert len(readme) == 3 and all(readme.values())
+    assert first == readme
+
+
+def test_shorter_paths_are_read_from_either_form():
+    assert shorter_paths("- **Half a day**: [01](notebooks/01_setup.ipynb), [04](x/04.ipynb).") == {
+        "Half a day": ["04.ipynb"]
+    }
+
+
 def test_not_yet_names_notebooks():
     assert {path.name[:2] for path in PATHS} >= NOT_YET
 

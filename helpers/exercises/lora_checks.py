@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..lora import scaling, spectrum, truncation, updates
-from .answers import Check, function, not_a_rank, number, pair
+from .answers import TOLERANCE, Check, function, not_a_rank, number, pair
 
 
 def rank_six(answer: Any) -> str:
@@ -63,6 +63,26 @@ def same_spectrum(answer: Any) -> str:
         f"its singular value number {at} is {values[at - 1]:.4f}, that of style "
         f"{expected[at - 1]:.4f}: which changes of a matrix keep all lengths?"
     )
+
+
+def one_file_for_all(answer: Any) -> str:
+    """Exercise 04-3: the alpha and the flag with which both kinds of loaders are right."""
+    if not isinstance(answer, (tuple, list)) or [isinstance(each, bool) for each in answer] != [
+        False,
+        True,
+    ]:
+        return f"an alpha, and True or False, are asked for, such as (8, True), got {answer!r}."
+    alpha, flag = answer
+    trained = scaling.scale(8, 16, scaling.RSLORA)
+    loaders = {
+        "reads the flag": scaling.RSLORA if flag else scaling.STANDARD,
+        "ignores the flag": scaling.STANDARD,
+    }
+    for loader, rule in loaders.items():
+        share = float(scaling.scale(alpha, 16, rule) / trained)
+        if abs(share - 1) > TOLERANCE:
+            return f"a server that {loader} then applies {100 * share:.4g} % of the strength."
+    return ""
 
 
 @function
@@ -203,12 +223,14 @@ CHECKS: dict[str, Check] = {
     "02-4": same_spectrum,
     "03-1": closed_form,
     "03-2": number(
-        float(scaling.alpha_for_scale(1.0, 32, scaling.RSLORA)),
+        float(scaling.scale(32, 16, scaling.RSLORA)),
         {
-            32: "that is the alpha for alpha/r; rsLoRA divides by the square root of r.",
-            32**2: "r = alpha^2, so alpha is the square root of r, not the square.",
+            2: "that is alpha/r, and its error would be 1.",
+            7: "that is how far the scale is from 1.",
+            50: "(1 - s)^2 is 49: take the root.",
+            -6: "that solves the equation too, but a scale is positive.",
         },
-        "Solve alpha over the square root of 32 = 1.",
+        "The squared error is half of (1 - s)^2, plus one half.",
     ),
     "03-3": number(
         _BREAK_EVEN,
@@ -232,15 +254,7 @@ CHECKS: dict[str, Check] = {
         "Write down the scale that you have, and then the alpha that gives it under rsLoRA.",
     ),
     "04-2": pair((0.5, 2**-0.5), "those are the inverses: the scale falls when the rank rises."),
-    "04-3": number(
-        float(scaling.equivalent_alpha(16, 64, scaling.RSLORA, 64, scaling.STANDARD)),
-        {
-            2: "that divides by sqrt(r); a loader with alpha/r needs more, not less.",
-            1024: "that multiplies by r; sqrt(r) is enough.",
-            16: "with the same alpha the loader applies an eighth of the scale.",
-        },
-        "It was trained with 16/sqrt(64): which alpha gives that after division by 64?",
-    ),
+    "04-3": one_file_for_all,
     "05-1": smallest_rank,
     "05-2": number(
         (1 - 0.28) ** 0.5,

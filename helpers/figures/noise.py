@@ -29,9 +29,9 @@ class NoisySpectra:
 
 
 class SpectrumUnderNoise(Picture[NoisySpectra]):
-    """Singular values with and without noise, and the floor that noise alone would reach.
+    """Singular values with and without noise, the floor that noise alone would reach, the limit.
 
-    Settings: noise (>= 0).
+    The limit is drawn where it holds: for a few signals, as style has. Settings: noise (>= 0).
 
     Examples
     --------
@@ -57,6 +57,13 @@ class SpectrumUnderNoise(Picture[NoisySpectra]):
             self.floors[name] = self.moves(
                 ax.axhline(np.nan, color=GREY, linewidth=1.2, linestyle="--", label="noise floor")
             )
+        self.limit = self.moves(
+            panels[0].axhline(
+                np.nan, color=COLOURS["style"], linewidth=1.6, linestyle=":",
+                label="no trace below",
+            )
+        )  # fmt: skip
+        for ax in panels:
             ax.legend(loc="upper right")
         panels[0].set_ylabel(r"singular value $\sigma_i$")
 
@@ -72,11 +79,12 @@ class SpectrumUnderNoise(Picture[NoisySpectra]):
         for name in NAMES:
             self.observed[name].set_data(RANKS, numbers.observed[name])
             self.floors[name].set_ydata([numbers.floor] * 2)
+        self.limit.set_ydata([numbers.limit] * 2)
         style, facts = (numbers.observed[name] for name in NAMES)
         return (
             f"At noise {numbers.noise:g} the five largest singular values of style are "
             f"{listed([f'{value:.2f}' for value in style[:5]])}; those of facts run from "
             f"{facts[0]:.2f} down to {facts[-1]:.2f}. Noise alone would reach "
             f"{numbers.floor:.2f}, and a signal up to {numbers.limit:.2f} leaves no trace: "
-            f"{numbers.seen} of style's 4 signals can be seen."
+            f"{numbers.seen} of style's 4 signals leave one."
         )

@@ -179,15 +179,15 @@ class LoaderMismatch(Picture[Misread]):
         trained = float(numbers.trained[rank - 1])
         ignoring, reading = (float(numbers.applied[rule][rank - 1]) for rule in RULES)
         said = [
-            f"the error of {name} is {errors[name, STANDARD][rank - 1]:.3f} there and "
-            f"{errors[name, RSLORA][rank - 1]:.3f} with a loader that reads it"
+            f"the error of {name} is {errors[name, STANDARD][rank - 1]:.3f} on the first and "
+            f"{errors[name, RSLORA][rank - 1]:.3f} on the second"
             for name in NAMES
         ]
         return (
             f"An rsLoRA adapter of rank {rank} was trained at alpha {updates.ARTICLE_ALPHA}, with "
             f"a scale of {trained:.4g}. Its file says alpha {numbers.alpha:g}: a loader that "
-            f"ignores use_rslora applies {ignoring:.4g}, {100 * ignoring / trained:.4g} % of it, "
+            f"ignores use_rslora applies {ignoring:.4g}, {100 * ignoring / trained:.4g} % of that, "
             f"and one that reads it {reading:.4g}, {100 * reading / trained:.4g} %. At noise "
-            f"{numbers.noise:g}, {said[0]}; {said[1]}. An alpha of {numbers.baked:.4g} in the file "
-            "makes the loader right that ignores the flag."
+            f"{numbers.noise:g}, {said[0]}; {said[1]}. With an alpha of {numbers.baked:.4g} in the "
+            "file the first applies what was trained."
         )

@@ -121,7 +121,7 @@ class Planes:
 
 
 class ErrorPlane(Picture[Planes]):
-    """Error over the whole (rank, alpha) plane, for both rules, with its valley.
+    """Error over the whole (rank, alpha) plane, for both rules, with its trail.
 
     Settings: rank (1 to 64), alpha (1 to 256), noise (>= 0), update ("style" or "facts").
 
@@ -197,6 +197,6 @@ class ErrorPlane(Picture[Planes]):
         ones = [float(rank_at_scale_one(alpha, rule)) for rule in RULES]
         return (
             f"{numbers.update.capitalize()} update, rank {rank}, alpha {alpha:g}, noise "
-            f"{numbers.noise:g}: {said[0]}; {said[1]}. The white valley, where the scale "
+            f"{numbers.noise:g}: {said[0]}; {said[1]}. The white trail, where the scale "
             f"is 1, lies at rank {ones[0]:g} for alpha/r and at rank {ones[1]:g} for alpha/sqrt(r)."
         )

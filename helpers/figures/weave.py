@@ -89,8 +89,8 @@ class Weave(Picture[Woven]):
             above.set_data(v[None, :])
         side = len(numbers.strips[0][0])
         return (
-            f"Each plaid is woven from two strips: a column u with a strength for each of {side} "
-            f"rows, and a row v with a strength for each of {side} columns; every crossing is the "
+            f"Each plaid is woven from two strips: a column u with a number for each of {side} "
+            f"rows, and a row v with a number for each of {side} columns; every crossing is the "
             f"product of the two. Two plaids add up to a matrix of rank {numbers.rank}: "
             f"{4 * side} numbers make {side * side}."
         )

@@ -79,6 +79,7 @@ def spectrum_under_noise(picture, noise):
     for name in NAMES:
         agree_line(picture.observed[name], RANKS, picture.drawn.observed[name], spectra[name])
         np.testing.assert_allclose(picture.floors[name].get_ydata(), [floor, floor], rtol=1e-12)
+        np.testing.assert_allclose(picture.limit.get_ydata(), [limit, limit], rtol=1e-12)
         (alone,) = (
             line for line in picture.observed[name].axes.lines if line.get_label() == "signal alone"
         )
@@ -157,9 +158,9 @@ def error_plane(picture, rank, alpha, noise, update):
         assert tuple(image.get_extent()) == (0.5, 64.5, 0, 8)
         point = picture.points[rule]
         assert (point.get_xdata(), point.get_ydata()) == ([rank], [np.log2(alpha)])
-        (valley,) = (line for line in image.axes.lines if line.get_color() == "white")
-        np.testing.assert_allclose(valley.get_xdata(), alphas**power, rtol=1e-12)
-        np.testing.assert_allclose(valley.get_ydata(), np.log2(alphas), rtol=1e-12)
+        (trail,) = (line for line in image.axes.lines if line.get_color() == "white")
+        np.testing.assert_allclose(trail.get_xdata(), alphas**power, rtol=1e-12)
+        np.testing.assert_allclose(trail.get_ydata(), np.log2(alphas), rtol=1e-12)
         along = errors_from_spectrum(values, RANKS, expected_scale(alpha, RANKS, rule))
         lowest = f"lowest at rank {1 + np.argmin(along)} ({along.min():.3f})"
         said += [f"with {rule} the error is {along[rank - 1]:.3f}", lowest, f"{alpha**power:g}"]
