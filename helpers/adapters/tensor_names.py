@@ -24,6 +24,8 @@ STYLES = {
     "xlabs": r"(.+_lora\d+)\.(down|up)\.weight",
     "mlx": r"(.+)\.lora_([ab])",
 }
+#: What makes an update other than B A: of AdaLoRA, KaSA and LoRA-XS.
+_MIDDLE = re.compile(r"(.+)\.(lora_E|lora_diag|(?:\w+_)?lora_latent_mapping)(?:\..+)?")
 _STYLES = {style: re.compile(pattern) for style, pattern in STYLES.items()}
 _HALF = {"A": "A", "down": "A", "a": "A", "B": "B", "up": "B", "b": "B"}
 
@@ -43,7 +45,6 @@ CAST = "Cast it to bfloat16 first: {name: each.to(torch.bfloat16)}, without a sc
 #: What else may lie in such files, by ending: no part of a spectrum, and said so.
 EXTRAS = {
     ".lora_magnitude_vector": DORA,
-    ".lora_magnitude_vector.weight": DORA,
     ".dora_scale": DORA,
     ".magnitude": DORA,  # ai-toolkit
     ".lora_B.bias": BIAS,
@@ -76,7 +77,7 @@ OTHERS = {
     ".on_input": ("LyCORIS's IA3, which multiplies", "LyCORIS"),
     ".vera_": ("VeRA, whose matrices follow from a seed", "PEFT"),
     ".lora_E": ("AdaLoRA", "PEFT"),
-    ".lora_diag": ("KaSA", "PEFT"),
+    ".lora_diag": ("KaSA", "PEFT"), "lora_latent_mapping": ("LoRA-XS", "its own code"),
     ".randlora_": ("RandLoRA", "PEFT"), ".fourierft_": ("FourierFT", "PEFT"),
     ".vblora_": ("VB-LoRA", "PEFT"), ".hra_": ("HRA", "PEFT"), ".c3a_": ("C3A", "PEFT"),
     ".miss_": ("MiSS", "PEFT"), ".bone_": ("Bone", "PEFT"), ".shira_": ("SHiRA", "PEFT"),
@@ -134,6 +135,7 @@ def sort_names(entries: Mapping[str, Entry]) -> Names:
                 found.odd[name] = f"module {match[1]} has more than one pair of factors: {APART}"
             else:
                 keys[half] = name
+    middles = {m[1]: m[2] for name in found.left if (m := _MIDDLE.fullmatch(name))}
     styles: dict[str, list[str]] = {}
     for module, style in halves:
         styles.setdefault(module, []).append(style)
@@ -144,6 +146,11 @@ def sort_names(entries: Mapping[str, Entry]) -> Names:
             other = f"{name[: -len(ends[half])]}{ends['B' if half == 'A' else 'A']}"
             reason = EMPTY if other in found.odd else f"lacks its other half, {other}"
             found.odd[name] = reason
+        elif module in middles:
+            reason = (
+                f"module {module} has {middles[module]} between its factors: it is no B A alone"
+            )
+            found.odd |= dict.fromkeys(keys.values(), reason)
         elif len(styles[module]) > 1 or module in twice:
             found.odd |= dict.fromkeys(
                 keys.values(), f"module {module} has more than one pair of factors: {APART}"
@@ -178,6 +185,8 @@ def label(name: str) -> str:
         return BUNDLED
     if re.search(r"\.lora_B\.[^.]+\.bias$", name):
         return BIAS
+    if ".lora_magnitude_vector." in name:
+        return DORA
     for ending, kind in EXTRAS.items():
         if name.endswith(ending):
             return kind

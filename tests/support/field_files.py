@@ -378,4 +378,13 @@ def convolution_of_one_pixel(work):
     return Case(single(work, tensors), updates)
 
 
+@case("Two adapters of one state dict in one file")
+def two_adapters_in_a_file(work):
+    tensors = {}
+    for i, name in enumerate(("style", "person")):
+        ends = (f"lora_A.{name}.weight", f"lora_B.{name}.weight")
+        tensors |= diffusers(seed=i, ends=ends)[0]
+    return Case(single(work, tensors), refused="save each adapter into a file of its own")
+
+
 __all__ = ["CASES", "FILE_LOADERS", "Case"]

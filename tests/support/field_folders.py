@@ -481,3 +481,29 @@ def convolution_in_groups(work):
     config = {"use_rslora": True, "target_modules": ["q_proj", "conv"]}
     return Case(folder(work / "a", tensors, **config), updates,
                 found={"vllm vllm-0.31 sglang llama.cpp": "refused"})  # fmt: skip
+
+
+@case("A whole state dict: the adapter's name in DoRA's magnitudes, too")
+def dora_with_an_adapters_name(work):
+    ends = ("lora_A.default.weight", "lora_B.default.weight")
+    tensors, updates = plain(ends=ends)
+    tensors[f"{PEFT}{MODEL}q_proj.lora_magnitude_vector.default.weight"] = (draw(1, D), "F32")
+    return Case(folder(work / "a", tensors, use_dora=True), updates, cut="DoRA",
+                left={"magnitude": "DoRA magnitude"}, said="take the adapter's name out",
+                found={"peft": "dead", "sglang": "refused", STRICT: "refused"})  # fmt: skip
+
+
+@case("PEFT: use_dora, and the magnitudes are missing")
+def dora_without_magnitudes(work):
+    tensors, updates = plain()
+    return Case(folder(work / "a", tensors, use_dora=True), updates, cut="DoRA",
+                said="which is not the whole update here",
+                found={"sglang": "refused", STRICT: "refused"})  # fmt: skip
+
+
+@case("LoRA-XS: a small matrix between A and B")
+def a_matrix_between_the_factors(work):
+    tensors, _ = plain()
+    name = f"{PEFT}{MODEL}q_proj.default_lora_latent_mapping.weight"
+    tensors[name] = (draw(1, R, R), "F32")
+    return Case(folder(work / "a", tensors), refused="between its factors: it is no B A alone")

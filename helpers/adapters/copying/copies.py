@@ -185,7 +185,7 @@ def truncate(
     """
     out, where = Path(out), shown(adapter.path)
     check_copied(adapter, out)
-    if DORA in adapter.ignored.values():
+    if DORA in adapter.ignored.values() or adapter.config.get("use_dora"):
         raise FileError(
             f"{where} is a DoRA adapter: its error is not that of B A alone. Merge it with PEFT; "
             "`extract BASE MERGED OUT` then makes a LoRA of any rank"

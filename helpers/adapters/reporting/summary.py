@@ -100,7 +100,8 @@ def _rank(made: Sequence[Row], adapter: Adapter | None) -> str:
 
 def _not_all(adapter: Adapter) -> bool:
     changed = any(each.kind == "base changed" for each in adapter.findings)
-    return changed or DORA in adapter.ignored.values()
+    dora = DORA in adapter.ignored.values() or bool(adapter.config.get("use_dora"))
+    return changed or dora
 
 
 def _strength(found: Sequence[Check]) -> str:
