@@ -387,4 +387,16 @@ def two_adapters_in_a_file(work):
     return Case(single(work, tensors), refused="save each adapter into a file of its own")
 
 
+@case("Diffusers issue 14088: alphas in PEFT's names, which only some of its pipelines take")
+def alphas_in_peft_names(work):
+    tensors, updates = several(diffusers(scale=0.5),
+                               diffusers("transformer.a.to_k", 1.5, seed=1, rank=2))  # fmt: skip
+    tensors |= {
+        "transformer.a.to_q.alpha": (np.array(2.0), "F32"),
+        "transformer.a.to_k.alpha": (np.array(3.0), "F32"),
+    }
+    found = {"diffusers diffusers-0.38": "depends"}
+    return Case(single(work, tensors), updates, found=found)
+
+
 __all__ = ["CASES", "FILE_LOADERS", "Case"]

@@ -95,11 +95,13 @@ def bake(adapter: Adapter, out: str | Path, pad: bool = True) -> Adapter:
         alphas |= dict.fromkeys(alpha_keys(adapter, module), rank)
     scales |= {bias: s for key, s in scales.items() if (bias := bias_key(adapter, key))}
     jobs: list[Job] = []
+    # Diffusers refuses alphas beside metadata, and most of its pipelines refuse them in its names.
+    equal = len({rank for each, rank in zip(modules, ranks) if each.form == PAIR}) < 2
+    bare = METADATA in adapter.config or (adapter.source == "diffusers" and equal)
     for name in adapter.tensors.entries:
         s, widening = scales.get(name, 1.0), wider.get(name)
         if name in alphas:
-            # Diffusers refuses a file that has both.
-            jobs += [number(adapter, name, alphas[name])] * (METADATA not in adapter.config)
+            jobs += [number(adapter, name, alphas[name])] * (not bare)
         elif s == 1 and widening is None:
             jobs.append(raw(adapter, name))
         else:

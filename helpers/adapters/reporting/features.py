@@ -75,8 +75,9 @@ def features(adapter: Adapter) -> dict[str, list[str]]:
         add(finding.kind if finding.kind in ("base changed", "mixed names") else None)
     if adapter.tensors.path.name.endswith(".index.json"):
         add("sharded")
-    if METADATA in config and any(name.endswith(ALPHA) for name in entries):
-        add("metadata and alphas")
+    if any(name.endswith(ALPHA) for name in entries):
+        named = "alphas" if adapter.source == "diffusers" else None
+        add("metadata and alphas" if METADATA in config else named)
     if folder:
         for feature, said in known()["features"].items():
             add(feature if config.get(said.get("setting")) else None)

@@ -373,7 +373,8 @@ CASES = {
     "kohya_with_rslora": {
         "diffusers diffusers-0.38 comfyui sd-scripts": (2 / 3, 2 / 3), "no-rslora": (0.5, 0.5),
     },
-    "diffusers_with_alphas": {}, "diffusers_without_alphas": {"diffusers-0.38": (1, 2)},
+    "diffusers_with_alphas": {"diffusers diffusers-0.38": "depends"},
+    "diffusers_without_alphas": {"diffusers-0.38": (1, 2)},
     "two_components": {"comfyui": (1 / 6, 2), "no-rslora": (0.5, 1)},
     "wan": {"diffusers diffusers-0.38 sd-scripts": "dropped"},
     "peft_defaults": {"vllm vllm-0.31 sglang llama.cpp": "refused"},
