@@ -36,10 +36,6 @@ def projected(update, approximation):
     return np.sum(update * approximation) / np.sum(approximation * approximation)
 
 
-def gradient_of_B(G, A, scale):
-    return scale * G @ A.T
-
-
 def effective(B, A, power=1):
     """Of the dense product."""
     values = np.linalg.svd(B @ A, compute_uv=False)[: B.shape[1]] ** power
@@ -93,10 +89,10 @@ RIGHT = {
     "05-2": math.sqrt(0.72),
     "05-3": [1.0, 1.0, *[0.04] * 62],
     "05-4": 0.975,
-    "06-1": (0.5, 0),
+    "06-1": (0, -0.5),
     "06-2": -0.5,
-    "06-3": gradient_of_B,
-    "07-1": 128,
+    "06-3": (-0.25, -0.5),
+    "07-1": (4, 0.25, 0.25),
     "07-2": 0.25,
     "07-3": {"learning_rate": 0.03},
     "08-1": 24,
@@ -198,24 +194,28 @@ SLIPS = [
     ("05-4", 0.9, "the energy that you have"),
     ("05-4", 0.45, "larger, not smaller"),
     ("06-1", 0.5, "two powers are asked for"),
-    ("06-1", (0, 0.5), "the wrong order"),
+    ("06-1", (-0.5, 0), "the wrong order"),
     ("06-1", (-0.5, -1), "A shrinks as well"),
-    ("06-1", (-0.5, 0), "the sign of the first"),
-    ("06-1", (1, 0), "the scale counts twice"),
-    ("06-1", (0.5, 1), "the second number is off"),
+    ("06-1", (0.5, 0), "here it is 1/r"),
+    ("06-1", (0, 0.5), "the sign of the second"),
+    ("06-1", (0, 1), "the second number is off"),
     ("06-1", (3, 1), "the first number is off"),
     ("06-2", 0.5, "the power of the progress"),
     ("06-2", -1, "as the norm of P"),
     ("06-2", 0, "comes in with line 2"),
-    ("06-3", lambda G, A, scale: gradient_of_B(G, A, 1), "the scale is missing"),
-    ("06-3", lambda *given: -gradient_of_B(*given), "points the other way"),
-    ("06-3", lambda *given: gradient_of_B(*given).T, "the shape of B, (5, 2), got (2, 5)"),
-    ("06-3", lambda *given: 2 * gradient_of_B(*given), "another gradient"),
-    ("06-3", 0.5, "the function itself"),
-    ("07-1", 2, "the other way"),
-    ("07-1", 1024, "sqrt(r) is enough"),
-    ("07-1", 0.0024, "moves both factors"),
-    ("07-1", 16, "differ by sqrt(64)"),
+    ("06-3", 0.5, "two powers are asked for"),
+    ("06-3", (-0.5, -0.25), "the wrong order"),
+    ("06-3", (-0.5, -1), "those keep the progress"),
+    ("06-3", (-0.5, -0.5), "the scale counts twice"),
+    ("06-3", (-0.25, 0), "the second number is off"),
+    ("06-3", (0, -0.5), "the first number is off"),
+    ("07-1", 4, "three factors"),
+    ("07-1", (0.25, 4, 4), "the larger scale"),
+    ("07-1", (8, 0.125, 0.125), "the rank is 16 here"),
+    ("07-1", (2, 0.5, 0.5), "from 1 to 4"),
+    ("07-1", (4, 1, 1), "not the very same run"),
+    ("07-1", (4, 1, 0.25), "rate times its decay"),
+    ("07-1", (4, 0.25, 1), "compared with it"),
     ("07-2", 4, "how the progress changes"),
     ("07-2", 1, "with alpha/r and alpha fixed"),
     ("07-2", 0.5, "the length of the step"),

@@ -8,52 +8,66 @@ import numpy as np
 
 from ..figures.training import TrainingRun
 from ..training.sweeps import HABITS, TWICE
-from .answers import Check, function, number
-
-
-@function
-def gradient_of_B(answer: Any) -> str:
-    """Exercise 06-3: a function (G, A, s) -> gradient of the loss with respect to B."""
-    stream = np.random.RandomState(0)
-    target, A = stream.standard_normal((5, 4)), stream.standard_normal((2, 4))
-    B, s, step = stream.standard_normal((5, 2)), 1.5, 1e-6
-
-    def loss(moved: Any) -> float:
-        return float(np.sum((s * moved @ A - target) ** 2) / 2)
-
-    expected = np.zeros_like(B)
-    for index in np.ndindex(*B.shape):
-        change = np.zeros_like(B)
-        change[index] = step
-        expected[index] = (loss(B + change) - loss(B - change)) / (2 * step)
-    got = np.asarray(answer(s * B @ A - target, A, s), dtype=float)
-    if got.shape != B.shape:
-        return f"the gradient should have the shape of B, {B.shape}, got {got.shape}."
-    if np.allclose(got, expected, rtol=1e-5, atol=1e-6):
-        return ""
-    if np.allclose(s * got, expected, rtol=1e-5, atol=1e-6):
-        return "the scale is missing: B is multiplied by s before it meets A."
-    if np.allclose(-got, expected, rtol=1e-5, atol=1e-6):
-        return "that is the direction to step in; the gradient points the other way."
-    return "finite differences of the loss give another gradient."
+from .answers import Check, number
 
 
 def own_rule(answer: Any) -> str:
-    """Exercise 06-1: the powers of the rank in a stable scale, A drawn as 1/r: SGD, Adam."""
+    """Exercise 06-1: the powers of the rank in a stable scale, A's variance 1/r: SGD, Adam."""
     values = np.asarray(answer, dtype=float)
     if values.shape != (2,):
         return f"two powers are asked for, got shape {values.shape}."
-    if np.allclose(values, (0.5, 0)):
+    if np.allclose(values, (0, -0.5)):
         return ""
-    if np.allclose(values, (0, 0.5)):
+    if np.allclose(values, (-0.5, 0)):
         return "the two numbers are in the wrong order."
     if np.allclose(values, (-0.5, -1)):
         return "those are the rules for an A of fixed size; here A shrinks as well."
-    if np.allclose(values, (-0.5, 0)):
-        return "the sign of the first: 2 p - 1 should be 0."
-    if np.isclose(values[0], 1):
-        return "under SGD the scale counts twice: 2 p - 1 should be 0."
-    return f"the {'second' if np.isclose(values[0], 0.5) else 'first'} number is off."
+    if np.allclose(values, (0.5, 0)):
+        return "those are for a variance of 1/r^2, PEFT's gaussian start; here it is 1/r."
+    if np.isclose(values[0], 0) and np.isclose(values[1], 0.5):
+        return "the sign of the second: p + 1/2 should be 0."
+    return f"the {'second' if np.isclose(values[0], 0) else 'first'} number is off."
+
+
+def equal_length(answer: Any) -> str:
+    """Exercise 06-3: the powers of the rank in a scale that keeps the step's length: SGD, Adam."""
+    values = np.asarray(answer, dtype=float)
+    if values.shape != (2,):
+        return f"two powers are asked for, got shape {values.shape}."
+    if np.allclose(values, (-0.25, -0.5)):
+        return ""
+    if np.allclose(values, (-0.5, -0.25)):
+        return "the two numbers are in the wrong order."
+    if np.allclose(values, (-0.5, -1)):
+        return "those keep the progress; the length has half a power of the rank less."
+    if np.isclose(values[0], -0.5):
+        return "under SGD the scale counts twice: 2 p + 1/2 should be 0."
+    return f"the {'second' if np.isclose(values[0], -0.25) else 'first'} number is off."
+
+
+def same_run(answer: Any) -> str:
+    """Exercise 07-1: by what B's rate, decay and epsilon are multiplied for 4 times the scale."""
+    values = np.asarray(answer, dtype=float)
+    if values.shape != (3,):
+        return f"three factors are asked for, rate, decay and epsilon, got shape {values.shape}."
+    rate, decay, epsilon = (float(value) for value in values)
+    if np.allclose(values, (4, 0.25, 0.25)):
+        return ""
+    if np.allclose(values, (0.25, 4, 4)):
+        return "that turns rsLoRA's run into LoRA's: which of the two has the larger scale?"
+    if np.isclose(rate, 8):
+        return "8 is the ratio at rank 64; the rank is 16 here."
+    if not np.isclose(rate, 4):
+        return (
+            f"the rate of B should grow as the scale does, from 1 to 4; you multiply by {rate:g}."
+        )
+    if np.allclose((decay, epsilon), 1):
+        return (
+            "close, and not the very same run: at 4 times the rate the decay pulls 4 times harder."
+        )
+    if not np.isclose(decay, 0.25):
+        return "each step shrinks B by its rate times its decay: that product should not change."
+    return "B's gradient is 4 times smaller at scale 1, and epsilon is compared with it."
 
 
 #: The run of exercise 07-3, which spikes, and the place of alpha = 2r in it.
@@ -92,16 +106,8 @@ CHECKS: dict[str, Check] = {
             0: "the scale has dropped out of line 1; it still comes in with line 2.",
         },
     ),
-    "06-3": gradient_of_B,
-    "07-1": number(
-        128.0,
-        {
-            2: "that goes the other way: LoRA's scale is the smaller one.",
-            16: "with the same alpha the scales differ by sqrt(64).",
-            1024: "that multiplies by r; sqrt(r) is enough.",
-            0.0024: "a rate moves both factors; the scale moves B alone.",
-        },
-    ),
+    "06-3": equal_length,
+    "07-1": same_run,
     "07-2": number(
         0.25,
         {

@@ -12,7 +12,7 @@ from .. import training
 from ..lora.scaling import RULES
 from ..training import sweeps
 from ..validation import Array
-from .look import GREY, LABELS, OPTIMISERS, RANK_COLOURS, TWICE_LABEL, ticks
+from .look import COLOURS, GREY, LABELS, OPTIMISERS, TWICE_LABEL, TWICE_LOOK, ticks
 from .picture import Picture
 
 
@@ -54,6 +54,7 @@ class RateWindows(Picture[Windows]):
         for line, optimiser in zip(panels, self.ORDER):
             for ax, habit in zip(line, sweeps.HABITS):
                 label = LABELS[habit] if habit in RULES else TWICE_LABEL
+                colour = COLOURS[habit] if habit in RULES else TWICE_LOOK["color"]
                 ax.set(title=f"{OPTIMISERS[optimiser]}, {label}", xscale="log",
                        xlim=(2e-4, 5), ylim=(-0.6, len(rows) - 0.4))  # fmt: skip
                 ticks(ax, "x", [0.001, 0.01, 0.1, 1])
@@ -62,7 +63,7 @@ class RateWindows(Picture[Windows]):
                     ax.axvline(np.nan, color=GREY, linestyle=":", linewidth=1.4)
                 )
                 for i in rows:
-                    key, colour = (optimiser, habit, i), RANK_COLOURS[i]
+                    key = (optimiser, habit, i)
                     self.bars[key] = self.moving_line(ax, color=colour, linewidth=5)
                     self.ends[key] = self.moving_line(
                         ax, color=colour, linestyle="", marker="X", markersize=9

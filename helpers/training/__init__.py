@@ -6,7 +6,7 @@ measured over the rank; ``identities`` what scale and rate have in common and wh
 it; ``sweeps`` training over ranks and learning rates.
 """
 
-from .identities import adamw, conditions_table, first_step_exponent, twins
+from .identities import adamw, conditions_table, first_step_exponent, second_step, twins
 from .init import INITS, init_A, init_variance
 from .loop import BLOW_UP, History, gradients, train
 from .losses import DataLoss, Loss, MatrixLoss, noisy_data
@@ -55,6 +55,7 @@ __all__ = [
     "measure_exponents",
     "noisy_data",
     "rate_grid",
+    "second_step",
     "stable_rate",
     "sweep",
     "theory_exponent",

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import validation
 from ..lora import updates
-from ..lora.scaling import RULES, STANDARD, scale
+from ..lora.scaling import RULES, scale
 from ..tables import Table
 from ..validation import Array
 from .init import init_A
@@ -225,7 +225,10 @@ ALPHA = updates.ARTICLE_ALPHA
 
 #: A few ranks over learning rates from too small to too large, half a decade apart.
 GRID_RANKS = (1, 4, 16, 64)
-GRID_RATES = dict.fromkeys(OPTIMISERS, tuple(10.0 ** np.arange(-3.5, 0.6, 0.5)))
+GRID_RATES = {
+    "sgd": tuple(10.0 ** np.arange(-3.5, 0.6, 0.5)),
+    "adam": tuple(10.0 ** np.arange(-3.5, 0.1, 0.5)),
+}
 GRID_STEPS = 100
 
 
@@ -253,15 +256,18 @@ def rate_grid(update: str, optimiser: str) -> Sweep:
     ((3, 4, 9, 3, 101), [1, 4, 16, 64])
     """
     validation.choice("optimiser", optimiser, OPTIMISERS)
-    loss, rates = article_loss(update), GRID_RATES[optimiser]
-    both = sweep(loss, GRID_RANKS, rates, optimiser, ALPHA, SEEDS, GRID_STEPS)
-    doubled = 2 * np.array(GRID_RANKS)
-    twice = sweep(loss, GRID_RANKS, rates, optimiser, doubled, SEEDS, GRID_STEPS, rules=[STANDARD])
-    losses, errors = (
-        np.concatenate([getattr(each, name) for each in (both, twice)])
-        for name in ("loss", "error")
-    )
-    return Sweep(both.ranks, both.learning_rates, losses, errors, both.floor)
+    loss, rates = article_loss(update), np.array(GRID_RATES[optimiser])
+    losses, errors = [], []
+    for rank in GRID_RANKS:
+        # Where two habits give one scale, such as alpha/sqrt(r) and 2r at rank 64, one run does.
+        under = [scale_under(habit, ALPHA, rank) for habit in HABITS]
+        scales, which = np.unique(under, return_inverse=True)
+        A = [init_A(np.random.RandomState(seed), rank, loss.target.shape[1]) for seed in SEEDS]
+        run = train(loss, A, scales[:, None, None], rates[:, None], optimiser, GRID_STEPS)
+        losses.append(run.loss[which])
+        errors.append(run.error[which])
+    ranks = np.array(GRID_RANKS)
+    return Sweep(ranks, rates, np.stack(losses, 1), np.stack(errors, 1), loss.floor(ranks))
 
 
 def scale_under(habit: str, alpha: float, rank: int) -> float:

@@ -129,3 +129,37 @@ def test_a_sweep_with_an_alpha_for_each_rank(loss):
         np.testing.assert_allclose(found.loss[0, i], each.loss[0], rtol=1e-12)
     with pytest.raises(ValueError):
         training.sweep(loss, (2, 8), 1e-3, alpha=(4, 16, 32))
+
+
+@pytest.mark.parametrize("update", ["style", "facts"])
+def test_the_second_step_by_hand(update):
+    """Adam written out for two steps: the signs, then what bias correction makes of both."""
+    M = training.article_loss(update).target
+    rows = training.second_step(update, ranks=(4, 64), steps=2).rows
+    for row, (rank, s) in zip(rows, [(4, 2), (4, 4), (4, 2), (64, 0.125), (64, 1), (64, 2)]):
+        A = training.init_A(np.random.RandomState(0), rank, 64)
+        B, before, lengths, losses = np.zeros((64, rank)), None, [], [np.sum(M**2)]
+        for t in (1, 2):
+            G = s * B @ A - M
+            now = s * B.T @ G, s * G @ A.T
+            if t == 1:
+                moves = [np.sign(g) for g in now]
+            else:
+                means = [(0.09 * f + 0.1 * g) / 0.19 for f, g in zip(before, now)]
+                sizes = [(0.999 * f**2 + g**2) / 1.999 for f, g in zip(before, now)]
+                moves = [m / np.sqrt(v) for m, v in zip(means, sizes)]
+            A, B, before = A - 0.1 * moves[0], B - 0.1 * moves[1], now
+            lengths.append(np.linalg.norm(s * B @ A) / np.linalg.norm(M))
+            losses.append(np.sum((s * B @ A - M) ** 2))
+        peak = max(losses) / losses[0]
+        assert row[1:] == (f"{s * rank:g}", *(f"{x:.1f}" for x in (*lengths, peak)))
+
+
+def test_a_scale_is_a_rate_and_a_start():
+    """Scale s is scale 1 from sqrt(s) A, at sqrt(s) times the rate (Adam) or s times (SGD)."""
+    loss, s = training.article_loss("facts"), 2.0
+    A = training.init_A(np.random.RandomState(0), 8, 64)
+    for optimiser, power in (("adam", 0.5), ("sgd", 1.0)):
+        whole = training.train(loss, A, s, 3e-4, optimiser, 50)
+        other = training.train(loss, s**0.5 * A, 1.0, 3e-4 * s**power, optimiser, 50)
+        np.testing.assert_allclose(whole.loss, other.loss, rtol=1e-6)
