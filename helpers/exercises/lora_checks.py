@@ -110,7 +110,7 @@ def best_scale(answer: Any) -> str:
 
 
 def fools_the_spectrum(answer: Any) -> str:
-    """Exercise 05-3: singular values, or a matrix, of high effective rank and low use."""
+    """Exercise 05-4: singular values, or a matrix, of high effective rank and low use."""
     given = np.asarray(answer, dtype=float)
     values = np.sort(given)[::-1] if given.ndim == 1 else np.linalg.svd(given, compute_uv=False)
     effective = spectrum.effective_rank(values)
@@ -257,16 +257,17 @@ CHECKS: dict[str, Check] = {
     "04-3": one_file_for_all,
     "05-1": smallest_rank,
     "05-2": number(
-        (1 - 0.28) ** 0.5,
+        (1 - 0.9**2) ** 0.5,
         {
-            0.72: "that is the missed energy; the error is its square root.",
-            0.28**0.5: "that is the size of the kept part; the error is the missed part.",
-            0.28: "that is the captured energy itself.",
+            2 * 0.1**0.5: "the two losses are perpendicular: their squares add up, not they.",
+            0.2**0.5: "the second cut loses a tenth of what was left, not of the whole.",
+            0.1**0.5: "that is the error of one cut.",
+            0.19: "that is the missed energy; the error is its square root.",
+            0.81: "that is the energy that is kept.",
         },
         "Error squared and captured energy add up to 1.",
     ),
-    "05-3": fools_the_spectrum,
-    "05-4": number(
+    "05-3": number(
         1 - 0.1 / 4,
         {
             0.95: "that halves the missed energy; the error then falls by the square root of 2.",
@@ -276,4 +277,5 @@ CHECKS: dict[str, Check] = {
         "Half the error is a quarter of the missed energy.",
         tolerance=0.006,
     ),
+    "05-4": fools_the_spectrum,
 }
