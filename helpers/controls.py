@@ -101,7 +101,7 @@ def noise_slider(value: float) -> Any:
 
 def scale_slider(value: float) -> Any:
     """A dial on a finished update, 1 being what the update was trained with."""
-    return _steps("scale s", SCALES, value)
+    return _steps("dial", SCALES, value)
 
 
 def mapped_rank_slider(value: int) -> Any:

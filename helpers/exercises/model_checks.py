@@ -10,10 +10,10 @@ import numpy as np
 
 from .. import adapters, validation
 from ..lora import spectrum
-from ..model import comparisons, deployments, recall, results, shipped, transformer, world
+from ..model import comparisons, deployments, recall, results, shipped, world
 from ..model.comparisons import TRAINED
 from ..model.forgetting import CHOOSE, MATCHED, known_at
-from ..model.tasks import FULL_RANK
+from ..model.tasks import NEW_STYLE
 from ..model.update import lora_size
 from .answers import Check, function, not_a_rank, number, pair
 
@@ -77,39 +77,43 @@ def lowest_for_3200(answer: Any) -> str:
     )(answer)
 
 
-def _facts_right(rank: int) -> float:
-    """The share of the first new person's facts at a rank of the update for 25 people."""
-    return recall.with_full_update("25", rank, people=1).facts
-
-
-def lowest_rank(answer: Any) -> str:
-    """Exercise 08-2: the lowest rank at which one person's facts are all right."""
-    if problem := not_a_rank(answer, FULL_RANK):
-        return problem
-    rank = int(np.asarray(answer).item())
-    if _facts_right(rank) < 1:
-        return f"at rank {rank} the model gets {4 * _facts_right(rank):.0f} of 4 right."
-    if any(_facts_right(lower) == 1 for lower in range(1, rank)):
-        return f"at rank {rank} all four are right, and so they are at a lower rank."
-    return ""
-
-
-@function
-def normalise(answer: Any) -> str:
-    """Exercise 08-3: a function x -> x over its root mean square, row by row."""
-    x = 3 * np.random.RandomState(0).standard_normal((2, 4, 5))
-    got, expected = np.asarray(answer(x.copy())), transformer.normalise(x)
-    if got.shape != x.shape:
-        return f"the result should have the shape of x, {x.shape}, got {got.shape}."
-    if np.allclose(got, expected, rtol=1e-5):
+def other_way_round(answer: Any) -> str:
+    """Exercise 08-2: what is right of a new style's update, cut to rank 1."""
+    curves, at = results.truncated(NEW_STYLE), 0
+    right = {name: float(curves.mean(name)[at]) for name in ("style", "facts")}
+    kept = [name for name, share in right.items() if share > 0.5]
+    options = ("style", "facts", "both", "neither")
+    if answer not in options:
+        return f"one of {', '.join(options)} is asked for, got {answer!r}."
+    if answer == ("both" if len(kept) == 2 else kept[0] if kept else "neither"):
         return ""
-    if np.allclose(got, x / np.mean(x**2, axis=-1, keepdims=True), rtol=1e-5):
-        return "that divides by the mean square: take its root."
-    if np.allclose(got, x / np.sqrt(np.mean(x**2)), rtol=1e-5):
-        return "that is one size for all rows: take the mean along the last axis only."
-    if np.allclose(got, x / np.linalg.norm(x, axis=-1, keepdims=True), rtol=1e-5):
-        return "that divides by the root of the sum of squares: take the mean."
-    return "the mean square of each row of the result should be 1."
+    if answer == "neither":
+        return "the facts are of people whom the base knows: were they ever at risk?"
+    return f"at rank 1 it writes {right['style']:.2f} of the style's words. Did the base know them?"
+
+
+def same_energy(answer: Any) -> str:
+    """Exercise 08-3: the dial with the energy of a cut to rank 8, and which has more facts."""
+    try:
+        dial, more = answer
+    except (TypeError, ValueError):
+        return f"a dial and a word are asked for, got {answer!r}."
+    cut, dials = results.truncated("100"), results.truncated("100", "scales")
+    at = list(cut.at).index(8)
+    energy, facts = float(cut.mean("energy")[at]), float(cut.mean("facts")[at])
+    off = number(
+        energy**0.5,
+        {energy: "that is the energy; a dial multiplies the update, and energy adds up squares."},
+        "Which number has that energy as its square?",
+    )(dial)
+    if off:
+        return off
+    if more not in ("cut", "dial"):
+        return f'"cut" or "dial" is asked for, got {more!r}.'
+    with_dial = float(np.interp(energy**0.5, dials.at, dials.mean("facts")))
+    if more == ("dial" if with_dial > facts else "cut"):
+        return ""
+    return f"the cut has {facts:.2f} of the facts; what has the dial at 0.5, with less energy?"
 
 
 def budget(answer: Any) -> str:
@@ -233,8 +237,8 @@ CHECKS: dict[str, Check] = {
     "01-4": enough_for_ninety,
     "04-4": mended,
     "08-1": lowest_for_3200,
-    "08-2": lowest_rank,
-    "08-3": normalise,
+    "08-2": other_way_round,
+    "08-3": same_energy,
     "09-1": budget,
     "09-2": two_abstracts,
     "09-3": kept_at,

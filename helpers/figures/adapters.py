@@ -42,14 +42,14 @@ class Cuts:
 
 
 class AdapterCut(Picture[Cuts]):
-    """What a rank and a scale do to an adapter, from its singular values alone.
+    """What a rank and a dial do to an adapter, from its singular values alone.
 
-    Settings: rank (>= 1), scale (>= 0, over the scale it was trained with).
+    Settings: rank (>= 1), scale (>= 0, the dial: over the scale it was trained with).
 
     Examples
     --------
     >>> AdapterCut().draw(rank=8, scale=1.0).description[:48]
-    'At rank 8 of 16 and scale 1 the relative error o'
+    'At rank 8 of 16 and dial 1 the relative error ov'
     """
 
     size = (8.8, 3.9)
@@ -80,7 +80,7 @@ class AdapterCut(Picture[Cuts]):
                     ylabel=r"$\sigma$ over the largest")  # fmt: skip
         errors.set(title="error over the rank", xlabel="rank r", ylabel="relative error",
                    ylim=(-0.03, 1.05))  # fmt: skip
-        scales.set(title="error over the scale", xlabel="scale s", xlim=(-0.08, 4.08),
+        scales.set(title="error over the dial", xlabel="dial", xlim=(-0.08, 4.08),
                    ylim=(-0.03, 1.55))  # fmt: skip
         for ax in (spectra, errors):
             ax.set_xlim(0.5, self.highest + 0.5)
@@ -107,7 +107,7 @@ class AdapterCut(Picture[Cuts]):
         }
         self.legend(
             [handles[0], self.best, self.points[0], *self.loaders.values()],
-            ["one module", "error at scale 1", "error now",
+            ["one module", "error at dial 1", "error now",
              *(f"read with {RULE_SYMBOLS[rule]}" for rule in RULES)],
         )  # fmt: skip
 
@@ -152,9 +152,9 @@ class AdapterCut(Picture[Cuts]):
             line.set_data([ratio], [error])
             said.append(f"{rule} applies {ratio:.3g} of the trained scale, error {error:.3f}")
         return (
-            f"At rank {rank} of {self.highest} and scale {scale:g} the relative error over all "
+            f"At rank {rank} of {self.highest} and dial {scale:g} the relative error over all "
             f"{len(self.spectra)} modules is {now:.3f}; the best at this rank is "
-            f"{numbers.best[rank - 1]:.3f}, at scale 1, with "
+            f"{numbers.best[rank - 1]:.3f}, at dial 1, with "
             f"{100 * numbers.energy:.1f} % of the energy kept. Saved at this "
             f"rank and read with {said[0]}; with {said[1]}."
         )

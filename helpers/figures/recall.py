@@ -93,15 +93,15 @@ class Recall(Picture[R]):
     has_text = True
     #: The rank that the curves end at.
     highest: ClassVar[int] = tasks.FULL_RANK
-    RANK_TITLE: ClassVar[str] = "over the rank, at scale 1 and no noise"
-    SCALE_TITLE: ClassVar[str] = "over the scale, at full rank and no noise"
+    RANK_TITLE: ClassVar[str] = "over the rank, at dial 1 and no noise"
+    SCALE_TITLE: ClassVar[str] = "over the dial, at full rank and no noise"
 
     def build(self) -> None:
         left, right = self.figure.subplots(1, 2, sharey=True)
         left.set(title=self.RANK_TITLE, xlabel="rank r", xscale="log",
                  xlim=(0.9, 1.1 * self.highest), ylim=(-0.03, 1.05), ylabel="share")  # fmt: skip
         ticks(left, "x", [float(2**power) for power in range(self.highest.bit_length())])
-        right.set(title=self.SCALE_TITLE, xlabel="scale s", xlim=(0, 4.1))
+        right.set(title=self.SCALE_TITLE, xlabel="dial", xlim=(0, 4.1))
         ticks(right, "x", [0, 1, 2, 3, 4])
         self.lines, self.points, self.cursors = {}, {}, []
         for side, ax in (("ranks", left), ("scales", right)):
@@ -209,6 +209,6 @@ class Behaviour(Recall[Truncated]):
         now = numbers.now
         task = now.task.description
         return (
-            f"{task[0].upper()}{task[1:]} at rank {now.rank}, scale {now.scale:g} and noise "
+            f"{task[0].upper()}{task[1:]} at rank {now.rank}, dial {now.scale:g} and noise "
             f"{numbers.noise:g}"
         )

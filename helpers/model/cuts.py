@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from ..tables import Table
 from .results import before, needed_rank, truncated
-from .tasks import NEW_STYLE, TASKS
+from .tasks import TASKS
 
 
-def truncated_table() -> Table:
-    """Style and facts of the small model over the rank of the cut; rank 0 is the base.
+def truncated_table(task: str) -> Table:
+    """Facts and style of a task over the rank of the cut; rank 0 is the base.
 
     Examples
     --------
-    >>> truncated_table().rows[4]
-    ('8', '0.99', '0.82', '0.95', '0.25', '0.07', '1.00')
+    >>> truncated_table("100").rows[4]
+    ('8', '0.25', '1.00')
     """
-    columns = [(name, TASKS[name].measure) for name in TASKS]
-    columns = [columns[0], (NEW_STYLE, "facts"), *columns[1:], ("400", "style")]
-    rows = [("0", *(f"{before(task)[name].mean():.2f}" for task, name in columns))]
-    for i, rank in enumerate(truncated("100").at):
-        shares = (truncated(task).mean(name)[i] for task, name in columns)
-        rows.append((f"{rank:g}", *(f"{share:.2f}" for share in shares)))
-    headings = (f"{TASKS[task].label}: {name}" for task, name in columns)
-    return Table(("rank", *headings), rows)
+    curves, names = truncated(task), ("facts", "style")
+    rows = [("0", *(f"{before(task)[name].mean():.2f}" for name in names))]
+    for i, rank in enumerate(curves.at):
+        rows.append((f"{rank:g}", *(f"{curves.mean(name)[i]:.2f}" for name in names)))
+    return Table(("rank", f"{TASKS[task].label}: facts", "style"), rows)
 
 
 def needed_table() -> Table:

@@ -95,7 +95,7 @@ def adapter_cut(picture, rank, scale):
     for cursor, at in zip(picture.cursors, (rank, rank, scale)):
         assert list(cursor.get_xdata()) == [at, at]
     return [
-        f"At rank {rank} of 16 and scale {scale:g}",
+        f"At rank {rank} of 16 and dial {scale:g}",
         f"over all 21 modules is {error(rank, scale):.3f}",
         f"best at this rank is {error(rank, 1):.3f}",
         f"alpha/r applies {rank**-0.5:.3g} of the trained scale, error "

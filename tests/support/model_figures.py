@@ -84,7 +84,7 @@ def behaviour(picture, rank, scale, noise, person, task):
     assert picture.text_html().count("✗") == written.count("✗") + 1
     assert shown.name in picture.text_html()
     return [
-        f"rank {rank}, scale {scale:g} and noise {noise:g}",
+        f"rank {rank}, dial {scale:g} and noise {noise:g}",
         f"of person {person}, {shown.name}, {sum(right)} of 4 facts are right",
         f"{100 * kept / all_of_it:.0f} % of the update's energy",
     ]
