@@ -76,8 +76,8 @@ def features(adapter: Adapter) -> dict[str, list[str]]:
     if adapter.tensors.path.name.endswith(".index.json"):
         add("sharded")
     if any(name.endswith(ALPHA) for name in entries):
-        named = "alphas" if adapter.source == "diffusers" else None
-        add("metadata and alphas" if METADATA in config else named)
+        alone = "alphas" if adapter.source == "diffusers" else None
+        add("metadata and alphas" if METADATA in config else alone)
     if folder:
         for feature, said in known()["features"].items():
             add(feature if config.get(said.get("setting")) else None)
