@@ -65,7 +65,6 @@ def cut_or_trained() -> Table:
     """
     ways = {
         "cut from 16": results.adapter("people"),
-        "cut from 64": results.adapter("wide"),
         "trained at it": results.trained("100"),
     }
     rows = [
@@ -91,7 +90,6 @@ def readings() -> Table:
     rows = []
     for name, label, dial in (
         ("people", "as trained", 1.0), ("people", "by alpha/r", 0.25),
-        ("crowd", "as trained", 1.0), ("crowd", "by alpha/r", 0.25),
         ("style", "as trained", 1.0), ("style", "by alpha/sqrt(r)", 4.0),
     ):  # fmt: skip
         curves = results.adapter(name, "scales")

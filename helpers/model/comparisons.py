@@ -335,18 +335,18 @@ def claims() -> Table:
     Examples
     --------
     >>> claims().headings
-    ('published claim', 'source', 'compared here', 'verdict')
+    ('claim or habit', 'source', 'compared here', 'verdict')
     """
     order = {"holds": 0, "fails": 1, "open": 2}
     rows = [
         (each.claim, each.source, each.test, each.verdict())
         for each in sorted(PREDICTIONS, key=lambda each: order[each.verdict()])
     ]
-    return Table(("published claim", "source", "compared here", "verdict"), rows)
+    return Table(("claim or habit", "source", "compared here", "verdict"), rows)
 
 
 def verdicts_counted(verdict: str) -> int:
-    """How many of the published claims have this verdict: "holds", "fails" or "open".
+    """How many of the claims have this verdict: "holds", "fails" or "open".
 
     >>> sum(map(verdicts_counted, ("holds", "fails", "open"))) == len(PREDICTIONS)
     True

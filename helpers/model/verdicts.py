@@ -225,13 +225,13 @@ PREDICTIONS = (
     ),
     Prediction(
         "an adapter cut from rank 64 to 16 is better than one trained at 16",
-        "PEFT's page on converting adapters",
+        "PEFT's page on converting adapters: \"can be\", from 64 to 32, by right answers",
         "both turned down to 97.5 % of the new facts, known facts: cut to 16 against trained at 16",
         lambda: turned_down(64, cut=16) - turned_down(16),
     ),
     Prediction(
         "at equal parameters all matrices beat q and v",
-        "LoRA Without Regret, Thinking Machines 2025",
+        "LoRA Without Regret, Thinking Machines 2025, by the loss",
         "known facts at 90 % of the new ones, scale 4, the better of the same two rates: rank 4 "
         "everywhere against rank 18 in q and v",
         _placed,
@@ -243,8 +243,8 @@ PREDICTIONS = (
         lambda: _merged("people"),
     ),
     Prediction(
-        "LoRA+ is more than a scale",
-        "Hayou et al. 2024, arXiv 2402.12354",
+        "a larger rate for B is more than a scale",
+        "how LoRA+ is taken; Hayou et al. 2024, arXiv 2402.12354",
         "LoRA+ with ratio 16 and s = 16 end apart after 40 steps",
         lambda: -_identity("LoRA+ with ratio 16 is s times 16"),
         REPORT[:1],
