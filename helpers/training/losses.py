@@ -139,6 +139,29 @@ class DataLoss:
         unfitted = np.sum((self.outputs - Q @ (Q.T @ self.outputs)) ** 2)
         return np.asarray((_tail_energy(values, rank) + unfitted) / (2 * len(self.inputs)))
 
+    def best_update(self, rank: int) -> Array:
+        """The update of rank r that fits the examples best, (d, k): `floor` is its loss.
+
+        With X = Q R it is the truncated SVD of Y^T Q, taken back through R (Izenman 1975).
+        Raises ValueError where there are fewer examples than inputs.
+
+        Examples
+        --------
+        >>> data = noisy_data(np.eye(3), 5, 0.0, np.random.RandomState(0))
+        >>> bool(np.allclose(data.best_update(3), np.eye(3)))
+        True
+        """
+        rank = validation.integer("rank", rank, 1, min(self.target.shape))
+        if len(self.inputs) < self.inputs.shape[1]:
+            raise ValueError(
+                f"inputs must have at least as many examples as entries, {self.inputs.shape[1]}, "
+                f"got {len(self.inputs)}"
+            )
+        Q, upper = np.linalg.qr(self.inputs)
+        U, S, Vt = np.linalg.svd(self.outputs.T @ Q, full_matrices=False)
+        fitted = (U[:, :rank] * S[:rank]) @ Vt[:rank]
+        return np.asarray(np.linalg.solve(upper, fitted.T).T)
+
 
 def noisy_data(
     target: ArrayLike, examples: int, noise: float, generator: np.random.RandomState

@@ -109,3 +109,23 @@ def test_floor_with_fewer_examples_than_inputs_is_zero_at_full_rank():
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("rank", [1, 3, 8])
+def test_the_best_update_reaches_the_floor_and_nothing_near_it_is_better(rank):
+    generator = np.random.RandomState(3)
+    data = training.noisy_data(generator.standard_normal((8, 10)), 40, 0.5, generator)
+    best = data.best_update(rank)
+    assert np.linalg.matrix_rank(best) == rank
+    loss, gradient = data.evaluate(best)
+    assert loss == pytest.approx(float(data.floor(rank)), rel=1e-9)
+    U, _, Vt = np.linalg.svd(best)
+    inside = U[:, :rank].T @ gradient  # no descent within the rank
+    assert np.abs(inside).max() < 1e-9
+    assert np.abs(gradient @ Vt[:rank].T).max() < 1e-9
+
+
+def test_the_best_update_needs_enough_examples():
+    data = training.noisy_data(np.eye(4), 3, 0.1, np.random.RandomState(0))
+    with pytest.raises(ValueError, match="at least as many examples"):
+        data.best_update(2)
