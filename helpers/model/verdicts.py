@@ -225,7 +225,7 @@ PREDICTIONS = (
     ),
     Prediction(
         "an adapter cut from rank 64 to 16 is better than one trained at 16",
-        "PEFT's page on converting adapters: \"can be\", from 64 to 32, by right answers",
+        'PEFT\'s page on converting adapters: "can be", from 64 to 32, by right answers',
         "both turned down to 97.5 % of the new facts, known facts: cut to 16 against trained at 16",
         lambda: turned_down(64, cut=16) - turned_down(16),
     ),
