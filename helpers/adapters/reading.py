@@ -102,7 +102,8 @@ def read_single(path: Path) -> Adapter:
         )
     any_alpha = any(name.endswith(ALPHA) for name in names.left)
     folded = bool(styles) and not styles & {"kohya", "mlx"}
-    stated = partial(scales, tensors, in_parts(tensors, where), any_alpha, folded)
+    parts = in_parts(tensors, where)
+    stated = partial(scales, tensors, parts, any_alpha, folded)
     modules = assemble(tensors, names, stated)
     if not modules:
         raise FileError(nothing_read(where, names))
@@ -114,6 +115,7 @@ def read_single(path: Path) -> Adapter:
     left = [name for name in names.left if name not in alphas and name not in names.odd]
     ignored = {name: label(name) for name in left}
     findings = [*left_out(ignored, names.odd), *disagreements(modules)]
+    findings += [each for part in parts.values() for each in part.findings]
     wrapped = tuple(each.name for each in names.pairs if "_orig_mod" in each.name)
     if wrapped:
         text = f"{len(wrapped)} names hold '_orig_mod', which no loader knows: copies leave it out."

@@ -16,7 +16,7 @@ from .modules import EMBEDDING, LINEAR
 #: How the names of factors end, by the style of who writes them. Group 2 says which half it is.
 STYLES = {
     "peft": r"(.+)\.lora_([AB])\.weight",
-    "peft with an adapter's name": r"(.+)\.lora_([AB])\.(?!weight$|bias$)[^.]+(?:\.weight)?",
+    "peft with an adapter's name": r"(.+)\.lora_([AB])\.(?!weight$|bias$|alpha$)[^.]+(?:\.weight)?",
     "peft without .weight": r"(.+)\.lora_([AB])",
     "peft embedding": r"(.+)\.lora_embedding_([AB])(?:\.[^.]+)?",
     "kohya": r"(.+)\.lora_(down|up)\.weight",
@@ -39,6 +39,7 @@ ODD = "not read"
 EMPTY = "empty: saved under ZeRO-3 or FSDP without gathering"
 RESHAPED = "new shape of a base weight"
 APART = "save each adapter into a file of its own"
+IGNORED = "alpha beside factors of PEFT, whose config says it"
 BUNDLED = "embedding bundled with the factors"
 #: What to do with factors of a type that is not read.
 CAST = "Cast it to bfloat16 first: {name: each.to(torch.bfloat16)}, without a scale beside it"
@@ -50,6 +51,7 @@ EXTRAS = {
     ".lora_B.bias": BIAS,
     ".base_layer.weight": "copy of a base weight",
     ".base_layer.bias": "copy of a base weight",
+    ".alpha": IGNORED,
     ".trainable_tokens_delta": "trained tokens",
     **dict.fromkeys((".diff", ".diff_b", ".diff_m", ".w_norm", ".b_norm"), ADDED),
     ".reshape_weight": RESHAPED,
@@ -64,7 +66,7 @@ WRAPPED = re.compile(
 )
 #: What ends a name of PEFT's, an adapter's name in it, and whether .weight follows.
 _INFIX = re.compile(
-    r"(\.lora_(?:embedding_)?[AB]|\.lora_magnitude_vector)(\.(?!weight$|bias$)[^.]+)?(\.weight|\.bias)?$"
+    r"(\.lora_(?:embedding_)?[AB]|\.lora_magnitude_vector)(\.(?!weight$|bias$|alpha$)[^.]+)?(\.weight|\.bias)?$"
 )
 #: Other methods by a part of their names, and what reads them; no spectrum of B A describes them.
 OTHERS = {
@@ -188,7 +190,7 @@ def label(name: str) -> str:
     if ".lora_magnitude_vector." in name:
         return DORA
     for ending, kind in EXTRAS.items():
-        if name.endswith(ending):
+        if name.endswith(ending) and not name.endswith((".lora_A.alpha", ".lora_B.alpha")):
             return kind
     for part, (what, reader) in OTHERS.items():
         if part in f".{name}":

@@ -57,7 +57,12 @@ class File:
         self.config = json.loads(config.read_text(encoding="utf-8")) if path.is_dir() else {}
         for key, A in self.tensors.items():
             match = A_NAME.fullmatch(key) or XLABS.fullmatch(key)
-            if match is None or header[key]["dtype"] in ("F8_E4M3", "I8") or 0 in A.shape:
+            if (
+                match is None
+                or header[key]["dtype"] in ("F8_E4M3", "I8")
+                or A.ndim < 2
+                or 0 in A.shape
+            ):
                 continue
             stem, half, end = match.groups()
             if f"{stem}.lora_mid.weight" not in self.tensors:

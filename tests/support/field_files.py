@@ -399,4 +399,15 @@ def alphas_in_peft_names(work):
     return Case(single(work, tensors), updates, found=found)
 
 
+@case("Diffusers: metadata whose start, PiSSA, changed the base weights")
+def pissa_in_the_metadata(work):
+    tensors, updates = diffusers(scale=2.0)
+    config = {"r": 4, "lora_alpha": 8, "init_lora_weights": "pissa_niter_4"}
+    said = {f"transformer.{key}": value for key, value in config.items()}
+    path = single(work, tensors, {"lora_adapter_metadata": json.dumps(said)})
+    words = "path_initial_model_for_weight_conversion"
+    return Case(path, updates, said="the base weights were changed", bake=words, cut=words,
+                found={"diffusers diffusers-0.38": "depends", "comfyui": "wrong"})  # fmt: skip
+
+
 __all__ = ["CASES", "FILE_LOADERS", "Case"]

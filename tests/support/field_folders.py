@@ -507,3 +507,20 @@ def a_matrix_between_the_factors(work):
     name = f"{PEFT}{MODEL}q_proj.default_lora_latent_mapping.weight"
     tensors[name] = (draw(1, R, R), "F32")
     return Case(folder(work / "a", tensors), refused="between its factors: it is no B A alone")
+
+
+@case("Converters from kohya's names that leave .alpha in a PEFT folder")
+def alpha_beside_a_config(work):
+    tensors, updates = plain()
+    tensors[f"{PEFT}{MODEL}q_proj.alpha"] = (np.array(3.0), "F32")
+    left = {"alpha": "alpha beside factors of PEFT"}
+    return Case(folder(work / "a", tensors), updates, left=left,
+                found={STRICT: "refused", "sglang": "dropped"})  # fmt: skip
+
+
+@case("An alpha that is named like an adapter")
+def alpha_named_like_an_adapter(work):
+    tensors, updates = plain()
+    tensors[f"{PEFT}{MODEL}q_proj.lora_A.alpha"] = (np.array(3.0), "F32")
+    return Case(folder(work / "a", tensors), updates, left={"alpha": "LoRA tensor of no known"},
+                found={"*": "unread"}, bake="is not read")  # fmt: skip

@@ -12,6 +12,7 @@ from ..tensor_names import (
     BIAS,
     BUNDLED,
     DORA,
+    IGNORED,
     PREFIX,
     RESHAPED,
     TRAINED_BIAS,
@@ -25,7 +26,7 @@ _LABELS = {
     WHOLE: "saved modules", DORA: "dora", TRAINED_BIAS: "bias", BIAS: "lora bias",
     "trained tokens": "tokens", "copy of a base weight": "base copies", ADDED: "differences",
     "scalar that the training multiplied the update by": "scalar", BUNDLED: "bundled",
-    RESHAPED: "new shape",
+    RESHAPED: "new shape", IGNORED: "ignored alphas",
 }  # fmt: skip
 _FORMS = {
     FULL: "differences",
