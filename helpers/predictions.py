@@ -33,7 +33,7 @@ _cards: dict[str, Card] = {}
 
 #: Runs where the result comes into the page: unfolds the text in the next cell that reads it,
 #: without the picture that is folded there for pages without a kernel.
-_UNFOLD = '<style onload="{}"></style>'.format(
+UNFOLD = '<style onload="{}"></style>'.format(
     html.escape(
         "const next = this.closest('.jp-Cell')?.nextElementSibling;"
         " const reading = next?.querySelector('details.reading');"
@@ -164,7 +164,7 @@ class Prediction:
         )
         # JupyterLab's own look of tables, which it does not give to what a widget shows.
         shown = f'<div class="jp-RenderedHTMLCommon">{"".join(map(_as_html, drawn))}</div>'
-        self._shown.value = shown + _UNFOLD
+        self._shown.value = shown + UNFOLD
         self._words.value = f"<p><b>{html.escape(outcome.words)}</b></p>"
         explorer.release(self.key)
         if card := _cards.get(self.key[:2]):

@@ -166,6 +166,7 @@ window.probe = {
         if (!shown(node) || !seen(node, box)) continue;
         if (node.nodeType === Node.TEXT_NODE) peek.words += node.data;
         else if (node.matches("img")) peek.pictures.push(node.alt);
+        else if (node.matches(".rank-lab-still > [role=img]")) peek.pictures.push(node.ariaLabel);
       }
       return peek;
     });

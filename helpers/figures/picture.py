@@ -55,6 +55,8 @@ class Picture(ABC, Generic[Numbers]):
     STILL_DPI: ClassVar[int] = 150
     #: Whether words that the picture is about stand above it: see `text`.
     has_text: ClassVar[bool] = False
+    #: Whether its panels make one picture: on a narrow page they then scroll, and do not wrap.
+    whole: ClassVar[bool] = False
     #: The colour map of the picture's images, if it has any: kept whole when encoded.
     colormap: ClassVar[str | None] = None
 

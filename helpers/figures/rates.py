@@ -44,6 +44,7 @@ class RateWindows(Picture[Windows]):
     """
 
     size = (8.8, 4.6)
+    whole = True
     #: AdamW's like comes first: it is what people train with.
     ORDER = ("adam", "sgd")
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import html
-from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any
 
 from ..model import recall, results, tasks, world
 from ..model.results import Curves
@@ -58,12 +57,13 @@ class Recalled:
     """What the small model writes with an update, beside what was measured.
 
     number: whose text is shown, from 1. now: what it writes. curves: measured shares, over
-    the "ranks" and over the "scales".
+    the "ranks" and over the "scales". noise: on every entry of the update.
     """
 
     number: int
     now: recall.Behaviour
     curves: Mapping[str, Curves]
+    noise: float
 
     @property
     def person(self) -> Person:
@@ -76,32 +76,28 @@ class Recalled:
         return self.now.marks[self.number - 1]
 
 
-@dataclass(frozen=True)
-class Truncated(Recalled):
-    """The same for a full update with noise on every entry."""
+class Behaviour(Picture[Recalled]):
+    """What the small model recalls and writes with its update of a task.
 
-    noise: float
+    Over rank and over scale, with the text of one person above. Settings: rank (>= 0), scale
+    (>= 0), noise (>= 0), person (1 to 25), task (one of `tasks.TASKS`).
 
-
-R = TypeVar("R", bound=Recalled)
-
-
-class Recall(Picture[R]):
-    """Recall over rank and over scale, with the text of one person above."""
+    Examples
+    --------
+    >>> picture = Behaviour().draw(rank=8, scale=1.0, noise=0.0, person=2, task="100")
+    >>> print(picture.text().splitlines()[0])
+    asked: record Eldan Holwick :
+    """
 
     size = (8.8, 3.9)
     has_text = True
-    #: The rank that the curves end at.
-    highest: ClassVar[int] = tasks.FULL_RANK
-    RANK_TITLE: ClassVar[str] = "over the rank, at dial 1 and no noise"
-    SCALE_TITLE: ClassVar[str] = "over the dial, at full rank and no noise"
 
     def build(self) -> None:
         left, right = self.figure.subplots(1, 2, sharey=True)
-        left.set(title=self.RANK_TITLE, xlabel="rank r", xscale="log",
-                 xlim=(0.9, 1.1 * self.highest), ylim=(-0.03, 1.05), ylabel="share")  # fmt: skip
-        ticks(left, "x", [float(2**power) for power in range(self.highest.bit_length())])
-        right.set(title=self.SCALE_TITLE, xlabel="dial", xlim=(0, 4.1))
+        left.set(title="over the rank, at dial 1 and no noise", xlabel="rank r", xscale="log",
+                 xlim=(0.9, 1.1 * tasks.FULL_RANK), ylim=(-0.03, 1.05), ylabel="share")  # fmt: skip
+        ticks(left, "x", [float(2**power) for power in range(tasks.FULL_RANK.bit_length())])
+        right.set(title="over the dial, at full rank and no noise", xlabel="dial", xlim=(0, 4.1))
         ticks(right, "x", [0, 1, 2, 3, 4])
         self.lines, self.points, self.cursors = {}, {}, []
         for side, ax in (("ranks", left), ("scales", right)):
@@ -126,7 +122,15 @@ class Recall(Picture[R]):
             [*(_LABELS[name] for name in CURVES), f"now, {recall.LIVE_PEOPLE} people"],
         )
 
-    def place(self, numbers: R) -> str:
+    def numbers(
+        self, rank: int = 8, scale: float = 1.0, noise: float = 0.0, person: int = 1,
+        task: str = "100",
+    ) -> Recalled:  # fmt: skip
+        now = recall.with_full_update(task, rank, scale, noise)
+        curves = {side: results.truncated(task, side) for side in SIDES}
+        return Recalled(person, now, curves, noise)
+
+    def place(self, numbers: Recalled) -> str:
         now, marks = numbers.now, numbers.marks
         shares = {"facts": now.facts, "style": now.style_share}
         for (side, name), line in self.lines.items():
@@ -139,17 +143,15 @@ class Recall(Picture[R]):
         for cursor, place in zip(self.cursors, places.values()):
             cursor.set_xdata([place, place])
         right = round(4 * marks.facts)
+        task = now.task.description
         return (
-            f"{self.subject(numbers)}: of person {numbers.number}, "
+            f"{task[0].upper()}{task[1:]} at rank {now.rank}, dial {now.scale:g} and noise "
+            f"{numbers.noise:g}: of person {numbers.number}, "
             f"{numbers.person.name}, {right} of 4 facts are right, and "
             f"{100 * marks.style:.0f} % of the style's words. Over {len(now.people)} people "
             f"{100 * now.facts:.0f} % of the facts and {100 * now.style_share:.0f} % of the "
             f"style are right; the rank keeps {100 * now.energy:.0f} % of the update's energy."
         )
-
-    @abstractmethod
-    def subject(self, numbers: R) -> str:
-        """What the description is about, at these settings."""
 
     def text(self) -> str:
         """What was asked, what the model wrote, and what would be right."""
@@ -181,34 +183,3 @@ def _table(lines: list[tuple[str, str]]) -> str:
         for who, what in lines
     )
     return f'<table style="max-width: 62em; line-height: 1.6">{rows}</table>'
-
-
-class Behaviour(Recall[Truncated]):
-    """What the small model recalls and writes with its update of a task.
-
-    Settings: rank (>= 0), scale (>= 0), noise (>= 0), person (1 to 25), task
-    (one of `tasks.TASKS`).
-
-    Examples
-    --------
-    >>> picture = Behaviour().draw(rank=8, scale=1.0, noise=0.0, person=2, task="100")
-    >>> print(picture.text().splitlines()[0])
-    asked: record Eldan Holwick :
-    """
-
-    def numbers(
-        self, rank: int = 8, scale: float = 1.0, noise: float = 0.0, person: int = 1,
-        task: str = "100",
-    ) -> Truncated:  # fmt: skip
-        now = recall.with_full_update(task, rank, scale, noise)
-        return Truncated(
-            person, now, {side: results.truncated(task, side) for side in SIDES}, noise
-        )
-
-    def subject(self, numbers: Truncated) -> str:
-        now = numbers.now
-        task = now.task.description
-        return (
-            f"{task[0].upper()}{task[1:]} at rank {now.rank}, dial {now.scale:g} and noise "
-            f"{numbers.noise:g}"
-        )

@@ -70,6 +70,7 @@ class TruncatedOrTrained(Picture[Ways]):
     """
 
     size = (8.8, 3.5)
+    whole = True
 
     def build(self) -> None:
         panels = self.figure.subplots(1, 4, sharey=True)

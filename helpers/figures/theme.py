@@ -49,7 +49,10 @@ def on_map(colour: str) -> str:
 
 
 def css(box: str) -> str:
-    """The style sheet that gives the variables their values inside of `box`, a selector."""
+    """The style sheet that gives the variables their values inside of `box`, a selector.
+
+    Paper is light.
+    """
     light, dark = (
         ";".join(f"--rank-lab-{name}:{colours[i]}" for name, colours in PALETTE.items())
         for i in (0, 1)
@@ -57,6 +60,6 @@ def css(box: str) -> str:
     lights = ",".join(f"{where} {box}" for where in _LIGHT)
     darks = ",".join(f"{where} {box}" for where in _DARK)
     return (
-        f"{box}{{{light}}}@media (prefers-color-scheme:dark){{{box}{{{dark}}}}}"
-        f"{lights}{{{light}}}{darks}{{{dark}}}"
+        f"{box}{{{light}}}@media not print{{@media (prefers-color-scheme:dark){{{box}{{{dark}}}}}"
+        f"{lights}{{{light}}}{darks}{{{dark}}}}}"
     )

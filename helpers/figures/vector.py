@@ -27,8 +27,9 @@ from .svg import Pen, stretched, tiny
 
 #: Pixels of a page for one of a figure: a page counts 96 to an inch.
 PIXELS = 96 / Picture.DPI
-#: Text of 10 points is 13.3 pixels high. Smaller than 11 it is not read: a panel scrolls then.
-SMALLEST = 0.83
+#: How far a panel shrinks beside others, then how far for a page that is narrower than it: text
+#: of 10 points, 13.3 pixels, is 11.1 and 10.7 high. What has less room scrolls.
+SMALLEST, NARROWEST = 0.83, 0.8
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Drawing:
         That of the picture when it was drawn.
     panels, entries : list of Piece
         Of the figure, from left to right, and of its legend. A colour bar belongs to the panel
-        before it.
+        before it; a picture that is `whole` is one panel.
 
     Examples
     --------
@@ -75,7 +76,7 @@ class Drawing:
         self.width, self.height = (picture.DPI * side for side in picture.size)
         groups: list[list[Axes]] = []
         for ax in figure.axes:
-            if groups and ax.get_label() == "<colorbar>":
+            if groups and (picture.whole or ax.get_label() == "<colorbar>"):
                 groups[-1].append(ax)
             else:
                 groups.append([ax])
@@ -98,20 +99,26 @@ class Drawing:
 
     def fixed_html(self) -> str:
         """What stays, for a page: panels that wrap where there is no room beside each other."""
-        panels = "".join(_shown(piece, piece.fixed, "panel") for piece in self.panels)
-        entries = "".join(_shown(piece, piece.fixed, "entry") for piece in self.entries)
-        return (
-            f'<div class="rank-lab-panels">{panels}</div>'
-            f'<div class="rank-lab-entries">{entries}</div>'
-        )
+        return self._with_entries([])
+
+    def still_html(self) -> str:
+        """The whole picture as it stands now, for a page that does not move it."""
+        return self._with_entries(self.fragments())
 
     def moving_html(self, fragments: Iterable[Fragment]) -> str:
         """What moves, to lie over `fixed_html`: panels of the same sizes in the same order."""
-        inside = ["" for _ in self.panels]
+        return self._beside(["" for _ in self.panels], fragments)
+
+    def _beside(self, inside: list[str], fragments: Iterable[Fragment]) -> str:
         for fragment in fragments:
             inside[fragment.panel] += fragment.svg
         panels = (_shown(piece, svg, "panel") for piece, svg in zip(self.panels, inside))
         return f'<div class="rank-lab-panels">{"".join(panels)}</div>'
+
+    def _with_entries(self, fragments: Iterable[Fragment]) -> str:
+        entries = "".join(_shown(piece, piece.fixed, "entry") for piece in self.entries)
+        panels = self._beside([piece.fixed for piece in self.panels], fragments)
+        return f'{panels}<div class="rank-lab-entries">{entries}</div>'
 
     def _moving(self, artist: Artist) -> str:
         if isinstance(artist, AxesImage):
@@ -136,7 +143,8 @@ class Drawing:
 
     def _panels(self, groups: list[list[Axes]]) -> list[Piece]:
         """Side by side and equally high, so that they have one scale wherever they stand."""
-        with _self_contained([ax for group in groups for ax in group]):
+        axes = [ax for group in groups for ax in group]
+        with _self_contained(axes, apart=len(groups) > 1):
             pen = self._pen()
             boxes = []
             for group in groups:
@@ -163,18 +171,18 @@ class Drawing:
 
 
 @contextmanager
-def _self_contained(axes: list[Axes]) -> Iterator[None]:
-    """Axes as panels that may stand alone: each with its y labels, and the page behind them."""
-    apart: list[Any] = [ax.patch for ax in axes]
-    apart += [mesh for ax in axes for mesh in ax.collections if isinstance(mesh, QuadMesh)]
-    apart += [image for ax in axes for image in ax.images]
+def _self_contained(axes: list[Axes], apart: bool) -> Iterator[None]:
+    """Axes as panels with the page behind them: each with its y labels, if they stand apart."""
+    hidden: list[Any] = [ax.patch for ax in axes]
+    hidden += [mesh for ax in axes for mesh in ax.collections if isinstance(mesh, QuadMesh)]
+    hidden += [image for ax in axes for image in ax.images]
     shared = [
         (ax, first)
         for ax in axes
         for first in ax.get_shared_y_axes().get_siblings(ax)
-        if first is not ax and _labelled(first) and not _labelled(ax)
+        if apart and first is not ax and _labelled(first) and not _labelled(ax)
     ]
-    for artist in apart:
+    for artist in hidden:
         artist.set_visible(False)
     for ax, first in shared:
         ax.tick_params(labelleft=True)
@@ -182,7 +190,7 @@ def _self_contained(axes: list[Axes]) -> Iterator[None]:
     try:
         yield
     finally:
-        for artist in apart:
+        for artist in hidden:
             artist.set_visible(True)
         for ax, _ in shared:
             ax.tick_params(labelleft=False)
@@ -194,11 +202,12 @@ def _labelled(ax: Axes) -> bool:
 
 
 def _shown(piece: Piece, svg: str, kind: str) -> str:
-    """A piece as an element of a page: between `SMALLEST` and all of its natural width."""
+    """A piece as an element of a page: between `NARROWEST` and all of its natural width."""
     left, top, width, height = piece.frame
     natural = width * PIXELS
+    beside, alone = (f"{share * natural:.0f}px" for share in (SMALLEST, NARROWEST))
     size = (
-        f"flex:{natural:.0f} 1 {SMALLEST * natural:.0f}px;min-width:{SMALLEST * natural:.0f}px;"
+        f"flex:{natural:.0f} 1 {beside};min-width:clamp({alone},100%,{beside});"
         f"max-width:{natural:.0f}px"
         if kind == "panel"
         else f"width:{natural:.0f}px"
@@ -211,7 +220,7 @@ def _shown(piece: Piece, svg: str, kind: str) -> str:
 
 #: The style sheet of what `fixed_html` and `moving_html` give.
 CSS = (
-    ".rank-lab-panels{display:flex;flex-wrap:wrap;align-items:flex-start}"
+    ".rank-lab-panels{display:flex;flex-wrap:wrap;align-items:flex-start;row-gap:8px}"
     ".rank-lab-panel{height:auto;display:block}"
     ".rank-lab-entries{display:flex;flex-wrap:wrap;gap:0 16px;padding-left:24px}"
     ".rank-lab-entry{height:auto;max-width:100%}"

@@ -38,6 +38,7 @@ class Weave(Picture[Woven]):
     """
 
     size = (8.8, 3.5)
+    whole = True
     colormap = HEAT
     TITLES = (r"$u_1 v_1^\top$", r"plus $u_2 v_2^\top$", "is a matrix of rank 2")
 

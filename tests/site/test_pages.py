@@ -16,7 +16,7 @@ import pytest
 from tests.support import peeks
 from tests.support.notebooks import EVERY
 from tools.notebooks import ATTACHED, DOCUMENTS
-from tools.site import served
+from tools.site import served, stills
 
 SHOWN = {path.stem: path for path in EVERY}
 STEMS = list(SHOWN)
@@ -24,6 +24,23 @@ PAGES = ["index", *STEMS, *(path.stem for path in DOCUMENTS)]
 WIDTHS = {"desk": 1366, "phone": 375}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 pytestmark = pytest.mark.usefixtures("nothing_outside")
+
+
+#: Of each static figure its words, its background, and whether all of its panels show something.
+FIGURES = """() => [...document.querySelectorAll(".rank-lab-still > [role=img]")].map((figure) => [
+  figure.ariaLabel,
+  getComputedStyle(figure.parentElement).backgroundColor,
+  [...figure.querySelectorAll("svg.rank-lab-panel")].every((panel) =>
+    panel.getBoundingClientRect().width > 100 && panel.querySelector("path, image")),
+])"""
+#: How high text of 10 points is in each panel of a figure, static or not, and how much of the
+#: panels' left end cannot be reached.
+TEXT = """() => [...document.querySelectorAll("svg.rank-lab-panel")].map((panel) => {
+  const box = panel.getBoundingClientRect();
+  const scrolls = panel.closest(".rank-lab-still, .rank-lab-stage");
+  const start = scrolls.getBoundingClientRect().left - scrolls.scrollLeft;
+  return [(10 * 100 / 72 * box.width) / panel.viewBox.baseVal.width, Math.max(0, start - box.left)];
+})"""
 
 
 class Links(HTMLParser):
@@ -110,11 +127,12 @@ def test_every_stored_picture_is_there_with_its_description(opened: Opened) -> N
             for out in cell.get("outputs", [])
             if "image/png" in out.get("data", {})
         ]
-    shown = opened.page.evaluate(
-        "() => [...document.querySelectorAll('img')].map((image) =>"
-        " [image.alt, image.naturalWidth > 0, getComputedStyle(image).backgroundColor])"
-    )
-    assert shown == [[alt, True, "rgb(255, 255, 255)"] for alt in stored]
+    assert opened.page.locator("article img").count() == 0  # none keeps a theme of its own
+    for theme, paper in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(17, 17, 17)")):
+        opened.page.emulate_media(color_scheme=theme)
+        shown = opened.page.evaluate(FIGURES)
+        assert shown == [[stills.name(alt), paper, True] for alt in stored]
+    opened.page.emulate_media(color_scheme="light")
     text = plain(opened.page.locator("article").inner_text())
     assert [alt for alt in stored if plain(alt) not in text] == []
 
@@ -143,13 +161,12 @@ def test_every_stored_text_is_there(opened: Opened) -> None:
 
 
 def test_explorers_are_there_or_lead_to_the_browser_edition(opened: Opened) -> None:
-    """Live ones, but for what a reader's own run makes."""
-    wanted = [
-        bool(re.search(r"^explorers\.\w+\(\)$", cell.source, flags=re.M))
-        for cell in opened.notebook.cells
-        for out in cell.get("outputs", [])
-        if WIDGET_VIEW in out.get("data", {})
-    ]
+    """Live ones, also of an adapter of a reader's own: of the one that ships, and it says so."""
+    wanted = []
+    for cell in opened.notebook.cells:
+        if any(WIDGET_VIEW in out.get("data", {}) for out in cell.get("outputs", [])):
+            live = re.search(r"^explorers\.\w+\((mine)?\)$", cell.source, flags=re.M)
+            wanted += [False] if live is None else [True, False] if live[1] else [True]
     shown = opened.page.evaluate(
         "[...document.querySelectorAll('.rank-lab, .explorer')].map((part) =>"
         " part.matches('.rank-lab'))"
@@ -206,6 +223,33 @@ def test_nothing_comes_from_elsewhere(stem: str) -> None:
     assert [each for each in loaded if urlparse(each).netloc or each.startswith("//")] == []
 
 
+@pytest.mark.parametrize("stem", PAGES)
+def test_a_policy_names_what_may_run(stem: str) -> None:
+    """No script but the site's files and those that were built into the page."""
+    text = (served.SITE / f"{stem}.html").read_text(encoding="utf-8")
+    (given,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', text)
+    assert text.index(given) < text.index("<script")
+    rules = {rule.split()[0]: rule.split()[1:] for rule in given.split(";")}
+    assert rules["default-src"] == ["'none'"]
+    assert all(each == "'self'" or "'sha256-" in each for each in rules["script-src"])
+
+
+def test_what_the_policy_does_not_name_does_not_run(browser: Any, address: str) -> None:
+    page, complaints = opened_at(browser[0], address, "cheatsheet", WIDTHS["desk"], "light")
+    page.evaluate(
+        """() => {
+        document.body.insertAdjacentHTML("beforeend", "<style onload='window.ran = 1'></style>"
+          + "<img src='https://example.org/a.png'>");
+        const text = { textContent: "window.ran = 2" };
+        document.body.append(Object.assign(document.createElement("script"), text));
+        }"""
+    )
+    page.wait_for_timeout(200)
+    assert page.evaluate("window.ran") is None
+    assert len([each for each in complaints if "Content Security Policy" in each]) == 3
+    page.context.close()
+
+
 def test_the_way_through(address: str) -> None:
     """From the landing page to the first notebook, and from each to the next and back."""
     assert [link for link in Links("index").links if link == f"{STEMS[0]}.html"]
@@ -214,47 +258,48 @@ def test_the_way_through(address: str) -> None:
         assert f"{before}.html" in Links(after).links
 
 
-def looked_at_by_axe(stem: str, theme: str, width: str) -> dict[str, Any] | None:
-    """Which of axe's rules a page is held to, as its options; None for none.
-
-    A theme changes colours only, and a width everything but colours. So each page is held to all
-    rules once, and to those that can differ in the other theme or at the other width; the landing
-    page, with the same frame, to all rules everywhere.
-    """
-    if stem == "index" or (theme, width) == ("light", "desk"):
-        return {}
-    if (theme, width) == ("dark", "phone"):
-        return None
-    if theme == "dark":
-        return {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
-    return {"rules": {"color-contrast": {"enabled": False}}}
+#: What changes from view to view, and which of axe's rules are held there: a theme changes colours
+#: only, and a width everything but colours. All are held in the first.
+VIEWS: list[tuple[str, str, dict[str, Any]]] = [
+    ("light", "desk", {}),
+    ("dark", "desk", {"runOnly": {"type": "rule", "values": ["color-contrast"]}}),
+    ("dark", "phone", {"rules": {"color-contrast": {"enabled": False}}}),
+]
 
 
 @pytest.mark.parametrize("stem", PAGES)
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_it_is_for_everyone(browser: Any, address: str, stem: str, theme: str) -> None:
-    """At a desk and on a phone: it fits, it can be read, and axe finds nothing."""
+def test_it_is_for_everyone(browser: Any, address: str, stem: str) -> None:
+    """In both themes, at a desk and on a phone: it fits, it can be read, and axe finds nothing."""
     from axe_playwright_python.sync_playwright import Axe
 
-    page, complaints = opened_at(browser[0], address, stem, WIDTHS["desk"], theme)
-    for name, width in WIDTHS.items():
-        page.set_viewport_size({"width": width, "height": 800})
-        page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+    page, complaints = opened_at(browser[0], address, stem, WIDTHS["desk"], "light")
+    page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+    for theme, width, options in VIEWS:
+        page.emulate_media(color_scheme=theme)
+        page.set_viewport_size({"width": WIDTHS[width], "height": 800})
         page.wait_for_timeout(200)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        sizes = page.evaluate(
-            "() => [...document.querySelectorAll('article :is(p, li, td, pre)')].map((part) =>"
-            " parseFloat(getComputedStyle(part).fontSize))"
-        )
-        assert min(sizes) >= 12
-        options = looked_at_by_axe(stem, theme, name)
-        if options is not None:
-            page.evaluate("probe.eachLookOfCodeOnce()")
-            found = Axe().run(page, options={"resultTypes": ["violations"], **options})
-            assert found.response["passes"]
-            assert found.response["violations"] == [], found.generate_report()
+        it_fits(page, WIDTHS[width])
+        page.evaluate("probe.eachLookOfCodeOnce()")
+        held = {} if stem == "index" else options  # the frame of all pages, everywhere
+        found = Axe().run(page, options={"resultTypes": ["violations"], **held})
+        assert found.response["passes"]
+        assert found.response["violations"] == [], found.generate_report()
+    page.set_viewport_size({"width": 360, "height": 800})
+    it_fits(page, 360)
     assert complaints == []
     page.context.close()
+
+
+def it_fits(page: Any, width: int) -> None:
+    """Nothing but figures, tables and code scrolls sideways; no text is small, in figures too."""
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    sizes = page.evaluate(
+        "() => [...document.querySelectorAll('article :is(p, li, td, pre)')].map((part) =>"
+        " parseFloat(getComputedStyle(part).fontSize))"
+    )
+    assert min(sizes) >= 12
+    drawn = page.evaluate(TEXT)
+    assert all(high > 10.6 and lost < 1 for high, lost in drawn), drawn
 
 
 def test_the_keyboard_reaches_the_content_first(browser: Any, address: str) -> None:

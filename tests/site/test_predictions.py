@@ -40,9 +40,19 @@ def context(browser: Any) -> Iterator[Any]:
     context.close()
 
 
+@pytest.fixture(scope="module")
+def judging(context: Any, address: str) -> Iterator[Any]:
+    """The same for questions that leave no trace in it."""
+    yield from opened(context, address)
+
+
 @pytest.fixture
 def page(context: Any, address: str) -> Iterator[Any]:
     """Notebook 05, which asks in all three ways."""
+    yield from opened(context, address)
+
+
+def opened(context: Any, address: str) -> Iterator[Any]:
     page = context.new_page()
     page.goto(f"{address}/{next(stem for stem in ASKING if stem.startswith('05'))}.html")
     yield page
@@ -71,7 +81,7 @@ def test_no_answer_is_in_sight_before_it_is_committed(
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-def test_it_judges_as_the_notebook_does(page: Any, name: str) -> None:
+def test_it_judges_as_the_notebook_does(judging: Any, name: str) -> None:
     question, answers = QUESTIONS[name]
     given = guesses.as_json(question)
     for answer in [*answers, None]:
@@ -86,13 +96,17 @@ def test_it_judges_as_the_notebook_does(page: Any, name: str) -> None:
                     ? read(question, answer) : answer);
             } catch ({ message }) { return message; }
         }"""
-        assert page.evaluate(script, [given, answer]) == said
+        assert judging.evaluate(script, [given, answer]) == said
 
 
 def test_from_the_question_to_the_card_by_keyboard(page: Any) -> None:
     forms = page.locator(".prediction")
     words = [forms.nth(i).locator("[role=status]") for i in range(4)]
     readings = page.locator("details.reading")
+
+    # Explorers that would tell an answer wait, each for the last of the readings above it.
+    waiting = page.locator("details.asked > .rank-lab")
+    assert [each.is_visible() for each in waiting.all()] == [False, False]
 
     text = forms.nth(2).get_by_role("textbox", name="Components of style for an error of 0.05")
     text.focus()
@@ -116,12 +130,18 @@ def test_from_the_question_to_the_card_by_keyboard(page: Any) -> None:
     page.keyboard.press("Enter")
     assert words[0].inner_text().startswith("Right at ")
     assert forms.nth(0).locator("meter").count() == 5
+    waiting.nth(0).wait_for()
+    waiting.nth(0).get_by_role("slider").first.press("End")
+    assert not waiting.nth(1).is_visible()
 
     forms.nth(3).locator("summary").focus()
     page.keyboard.press("Enter")
     page.wait_for_function("document.querySelectorAll('details.reading')[3].open")
     assert words[3].inner_text() == "Measured: effective rank."
     assert forms.nth(3).get_by_role("button", name="effective rank").is_disabled()
+    assert not waiting.nth(1).is_visible()
+    forms.nth(1).locator("summary").press("Enter")
+    waiting.nth(1).wait_for()
     card = page.locator(".prediction-card").inner_text()
     assert card.index("3 times too low") < card.index("Right at") < card.index("Measured: ")
 

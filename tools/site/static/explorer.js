@@ -159,13 +159,14 @@
           fetched(address).catch(() => {});
     }
 
-    // At another width, words need other room; and where panels are wider than the page they
-    // scroll: then, and only then, the keyboard reaches them.
+    // At another width, words need other room; and where panels or a table are wider than the page
+    // they scroll: then, and only then, the keyboard reaches them.
     resized() {
       for (const place of this.parts.values()) place.style.minHeight = "";
-      const stage = this.image.parentElement;
-      if (stage.scrollWidth > stage.clientWidth) stage.tabIndex = 0;
-      else stage.removeAttribute("tabindex");
+      for (const wide of this.box.querySelectorAll(".rank-lab-stage, .rank-lab-text")) {
+        if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0;
+        else wide.removeAttribute("tabindex");
+      }
     }
   }
 

@@ -4,7 +4,8 @@ function reachable() {
     if (part.scrollWidth > part.clientWidth) {
       part.tabIndex = 0;
       part.setAttribute("role", "group");
-      part.setAttribute("aria-label", part.matches("pre") ? "Code or output" : "Table or formula");
+      const figure = part.matches(".rank-lab-still") ? "Figure" : "Table or formula";
+      part.setAttribute("aria-label", part.matches("pre") ? "Code or output" : figure);
     } else {
       part.removeAttribute("tabindex");
       part.removeAttribute("role");
