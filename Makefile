@@ -12,7 +12,7 @@ WORKERS := -n 2
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: help lab test test-unit test-notebooks test-versions test-colab test-binder \
-	test-browser test-oracles site test-site teach lint refresh picture bench experiments \
+	test-browser test-oracles site test-site teach test-hub bench-hub lint refresh picture bench experiments \
 	experiments-all address clean
 
 help:
@@ -25,7 +25,9 @@ help:
 	@echo "make test-oracles    formulas and the transformer against PyTorch and PEFT"
 	@echo "make site            static pages and the browser edition, into build/site"
 	@echo "make test-site       both in a browser without network, sliders and accessibility included"
-	@echo "make teach           for whoever teaches: editions of the notebooks and a quiz, into build/teach"
+	@echo "make teach           for whoever teaches: slides, handout, notes, notebooks, quiz, into build/teach"
+	@echo "make test-hub        a real JupyterHub here, two learners, a killed and an idle kernel"
+	@echo "make bench-hub N=30  so many learners at once: memory, and how fast pictures come"
 	@echo "make experiments     train the small model anew, and the map's reporting worlds (an hour)"
 	@echo "make experiments-all also every LoRA run that is missing, small and pre-trained (hours)"
 	@echo "make refresh         run the notebooks anew and store their outputs"
@@ -43,7 +45,7 @@ ready = @"$(PYTHON)" -c 'import sys; sys.exit(4 if sys.version_info < (3, 10) el
 	*) echo "$(PYTHON) does not run here: name a Python from 3.10 on, as in make PYTHON=python3.12 lab"; exit 1 ;; \
 	esac
 
-READY := ready-lab ready-test ready-site ready-experiments ready-binder
+READY := ready-lab ready-test ready-site ready-experiments ready-binder ready-hub
 .PHONY: $(READY)
 $(READY): ready-%:
 	$(call ready,$*)
@@ -83,7 +85,7 @@ test-browser: ready-test
 	$(BIN)/python -m pytest -q $(WORKERS) tests/browser
 
 site: ready-site
-	$(VENV)-site/bin/python -m tools.site.build --pyodide $(PYODIDE)
+	$(VENV)-site/bin/python -m tools.site.build --pyodide $(PYODIDE) --pdf
 
 test-site: ready-test ready-site
 	$(BIN)/python -m pytest -q -rs -n 2 --dist=worksteal tests/site
@@ -91,8 +93,16 @@ test-site: ready-test ready-site
 test-oracles: ready-experiments
 	OMP_NUM_THREADS=1 $(VENV)-experiments/bin/python -m pytest -q -p no:cacheprovider tests/oracles
 
-teach: ready-test
-	$(BIN)/python -m tools.teach
+teach: ready-site
+	$(VENV)-site/bin/python -m tools.teach
+
+# Learners who log in at once, on a real JupyterHub on this machine.
+N ?= 30
+test-hub: ready-hub
+	$(VENV)-hub/bin/python -m tools.teach.load 2 --cull 8
+
+bench-hub: ready-hub
+	$(VENV)-hub/bin/python -m tools.teach.load $(N)
 
 experiments: ready-experiments
 	$(VENV)-experiments/bin/python -m experiments small report --anew

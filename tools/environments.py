@@ -1,6 +1,6 @@
 """Make a virtual environment, or leave it as it is where it is whole: `make` calls this.
 
-    python3 tools/environments.py lab | test | site | experiments | binder
+    python3 tools/environments.py lab | test | site | experiments | binder | hub
 
 An environment is marked as ready when its packages have been installed *and checked*. Without the
 mark it was left half-made, or made by hand: it is kept if it passes the check, and made anew if
@@ -46,6 +46,7 @@ KINDS = {
     # PyTorch is large and no notebook needs it.
     "experiments": Kind(".venv-experiments", ("--group", "experiments"), quick=False),
     "binder": Kind(".venv-binder", ("--group", "binder")),
+    "hub": Kind(".venv-hub", ("--group", "hub")),
 }
 
 #: Runs in the environment. Prints what is missing; nothing where it is whole.

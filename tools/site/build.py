@@ -233,14 +233,19 @@ def index(notebooks: dict[Path, Any], live: dict[str, Block]) -> str:
         "FIRST": f"{NOTEBOOKS[0].stem}.html", "LITE": html.escape(lite_link(NOTEBOOKS[0].name)),
         "ARCHIVE": ARCHIVE, "NOTEBOOKS": f"<ol>\n{rows}\n</ol>",
         "HOOK": live["hook"].at(EXPLORERS),
-        "STEMS": "\n".join(path.stem for path in (*notebooks, *DOCUMENTS)),
+        "STEMS": "\n".join(path.stem for path in (*notebooks, *DOCUMENTS)) + "\nteach",
     }.items():  # fmt: skip
         text = text.replace(f"@{mark}@", content)
     return text
 
 
-def pages() -> None:
-    """Copies of the notebooks, and from them the pages, with Sphinx."""
+def pages(pdf: bool = False) -> None:
+    """Copies of the notebooks, and from them the pages, with Sphinx; the kit for teaching.
+
+    pdf: slides as PDF too, which takes Chromium half a minute.
+    """
+    from ..teach import kit  # what it needs is in the site's environment only
+
     source = empty(BUILD / "site-pages")
     baked = empty(BUILD / "site-files" / "explorers")
     live = blocks.build(baked)
@@ -254,6 +259,7 @@ def pages() -> None:
         text = links_to_pages(path.read_text(encoding="utf-8"))
         (source / path.name).write_text(text, encoding="utf-8")
     (source / "index.md").write_text(index(notebooks, live), encoding="utf-8")
+    (source / "teach.md").write_text(kit.page(pdf), encoding="utf-8")
     # Warnings are errors: a link that leads nowhere is one.
     command = ["-m", "sphinx", "-q", "-W", "--keep-going", "-E", "-b", "html"]
     command += ["-d", str(BUILD / "site-doctrees"), "-c", str(SETTINGS), str(source), str(SITE)]
@@ -262,6 +268,8 @@ def pages() -> None:
         policy.write(made, policy.of_page(made.read_text("utf-8")))
     shutil.copytree(baked, SITE / EXPLORERS)
     project.archive(SITE / ARCHIVE)
+    kit.build(SITE / "teach", f"../../{EXPLORERS}")
+    kit.pdfs(SITE, SITE / "teach", decks=pdf)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -270,7 +278,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--pyodide", choices=(*pyodide.SOURCES, "none"), default="cdn",
         help="where Pyodide comes from; none: pages only",
     )  # fmt: skip
-    source = parser.parse_args(arguments).pyodide
+    parser.add_argument("--pdf", action="store_true", help="slides as PDF too, with Chromium")
+    given = parser.parse_args(arguments)
+    source = given.pyodide
     if source != "none":
         try:
             folder = pyodide.fetch(source, BUILD / f"pyodide-{source}")
@@ -280,7 +290,7 @@ def main(arguments: list[str] | None = None) -> int:
     empty(SITE)
     with ThreadPoolExecutor() as beside:
         made = source != "none" and beside.submit(edition.build, SITE / "lite", folder)
-        pages()
+        pages(given.pdf)
         if made:
             made.result()
     print(f"{SITE.relative_to(ROOT)} is ready: python -m http.server -d {SITE.relative_to(ROOT)}")

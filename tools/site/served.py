@@ -61,9 +61,14 @@ def serving(handler: Any) -> Iterator[str]:
         server.server_close()
 
 
+def files(folder: Path) -> Any:
+    """What serves a folder."""
+    return partial(Files, directory=str(folder))
+
+
 def site() -> Any:
     """The site, served."""
-    return serving(partial(Files, directory=str(SITE)))
+    return serving(files(SITE))
 
 
 @contextmanager

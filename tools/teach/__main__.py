@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 
-from ..notebooks import NOTEBOOKS
 from ..project import ROOT
-from . import editions, notes, quiz
+from ..site import blocks
+from . import kit
 
 
 def main() -> None:
-    """Build all of it."""
+    """Build all of it, with the explorers that the slides show beside it."""
     parser = argparse.ArgumentParser(prog="python -m tools.teach", description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build" / "teach")
     folder = parser.parse_args().folder
-    made = [
-        *quiz.write(folder / "quiz"),
-        *editions.write(NOTEBOOKS, folder / "notebooks"),
-        *notes.write(folder / "notes"),
-    ]
-    print(f"{len(made)} files in {folder}")
+    names = kit.build(folder, "../explorers/")
+    static = folder / "_static"
+    shutil.copytree(ROOT / "tools" / "site" / "static", static)
+    (folder / "explorers").mkdir()
+    live = blocks.build(folder / "explorers", names)
+    (static / "drawn.css").write_text(blocks.css(live), encoding="utf-8")
+    if not kit.pdfs(folder, folder, decks=True):
+        print("No PDFs: they are printed with Chromium, which is not here. Pages print as well.")
+    print(f"Ready: python -m http.server -d {folder}, then /slides/90.html")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ class Section:
     exercises: tuple[str, ...]
 
 
-def _parts(notebook: Any) -> dict[str, list[Any]]:
+def parts(notebook: Any) -> dict[str, list[Any]]:
     """The cells under each heading; a cell with a heading inside is divided there."""
     found: dict[str, list[Any]] = {}
     name = ""
@@ -58,7 +58,7 @@ def of(notebook: Any, number: str) -> list[Section]:
     [('One', 1)]
     """
     made = []
-    for name, cells in _parts(notebook).items():
+    for name, cells in parts(notebook).items():
         code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
         if name not in ("", "Sources"):
             made.append(
