@@ -21,7 +21,7 @@ def main() -> None:
     shutil.copytree(ROOT / "tools" / "site" / "static", static)
     (folder / "explorers").mkdir()
     live = blocks.build(folder / "explorers", names)
-    (static / "drawn.css").write_text(blocks.css(live), encoding="utf-8")
+    (static / "drawn.css").write_text(blocks.css(live, {}), encoding="utf-8")
     if not kit.pdfs(folder, folder, decks=True):
         print("No PDFs: they are printed with Chromium, which is not here. Pages print as well.")
     print(f"Ready: python -m http.server -d {folder}, then /slides/90.html")

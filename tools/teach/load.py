@@ -211,7 +211,7 @@ class Learner:
         comm, state = next(iter(sliders.items()))
         whole = "index" not in state
         for step in range(MOVES):
-            value = 2 + step % 14
+            value = 1 + step % 10
             data = {"method": "update", "buffer_paths": [],
                     "state": {"value" if whole else "index": value}}  # fmt: skip
             begun = time.monotonic()
