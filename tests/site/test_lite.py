@@ -43,15 +43,20 @@ def context(browser: Any) -> Iterator[Any]:
 def opened(request: Any, context: Any, address: str) -> Iterator[Opened]:
     """From its page, by the link that a reader follows."""
     page = context.new_page()
+    refused: list[str] = []
+    page.on("console", lambda said: "Security Policy" in said.text and refused.append(said.text))
     page.goto(f"{address}/{request.param.removesuffix('.ipynb')}.html")
     page.get_by_role("link", name="Run it in your browser").first.click()
-    page.wait_for_function("window.probe.opened()", timeout=90_000)
+    page.wait_for_function("window.probe.opened()", timeout=SECONDS * 1000)
     assert page.evaluate("probe.panel().context.path") == f"notebooks/{request.param}"
     stored = nbformat.read(served.ROOT / "notebooks" / request.param, 4)
+    if request.param.startswith("01"):
+        runs_to_the_first_explorer(page)
     as_stored(page, stored)
     cells = lab.run(page, SECONDS)
     yield Opened(page, cells, stored)
     page.close()
+    assert refused == []
 
 
 def as_stored(page: Any, stored: Any) -> None:
@@ -71,6 +76,14 @@ def as_stored(page: Any, stored: Any) -> None:
     table = page.locator(".jp-OutputArea-output:has(table)").first
     table.wait_for(state="attached")
     assert not re.search(r",\s*,", table.text_content())
+
+
+def runs_to_the_first_explorer(page: Any) -> None:
+    """By itself: the question stands there to be answered, and the explorer waits for it."""
+    page.get_by_text("This explorer shows what a prediction above asks for").wait_for(
+        timeout=SECONDS * 1000
+    )
+    assert page.locator(".jp-CodeCell:has(.jupyter-widgets)").count() == 2
 
 
 def said(outputs: list[dict[str, Any]]) -> list[Any]:
@@ -98,10 +111,21 @@ def test_it_runs_as_stored_and_its_sliders_move(opened: Opened, tmp_path: Any) -
     it_prints_what_is_stored(opened)
     pictures_are_drawn(opened)
     a_slider_moves_picture_and_words(opened)
+    scopes = "navigator.serviceWorker.getRegistrations().then((all) => all.map((one) => one.scope))"
+    assert all(scope.endswith("/lite/") for scope in opened.page.evaluate(scopes))
     if opened.page.locator(BUTTON).count():
+        before = len(served.Files.asked)
         words, home = drop_and_take_home(opened.page, tmp_path, SECONDS)
         assert "Applied at 0.25 times the trained scale by SGLang" in words
         assert {each.name for each in home.iterdir()} == {each.name for each in ADAPTER.iterdir()}
+        # The adapter stays in the page: all that was asked of the server are files by their names.
+        assert [each for each in served.Files.asked[before:] if could_carry(each)] == []
+
+
+def could_carry(asked: str) -> bool:
+    """Whether a request to the site's own server has room for more than the name of a file."""
+    method, _, path = asked.partition(" ")
+    return method not in ("GET", "HEAD") or len(path) > 300
 
 
 def it_prints_what_is_stored(opened: Opened) -> None:

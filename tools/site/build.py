@@ -59,8 +59,12 @@ def heading_slug(text: str) -> str:
 
 
 def lite_link(name: str) -> str:
-    """Where a notebook opens in the browser edition, from a page of the site."""
-    return f"lite/lab/index.html?path=notebooks/{name}"
+    """Where a notebook opens in the browser edition, from a page of the site.
+
+    The first runs by itself, as far as its first explorer.
+    """
+    run = "&run=first" if name == NOTEBOOKS[0].name else ""
+    return f"lite/lab/index.html?path=notebooks/{name}{run}"
 
 
 def launch(name: str) -> str:

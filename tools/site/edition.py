@@ -7,6 +7,7 @@ both are done here. Everything that a reader's browser asks for is on the site i
 from __future__ import annotations
 
 import gzip
+import html
 import json
 import re
 import shutil
@@ -22,6 +23,7 @@ import nbformat
 
 from ..notebooks import DOCUMENTS, EVERY, in_folder
 from ..project import ROOT, files
+from . import policy
 from .pyodide import CORE, LOCK
 
 SETTINGS = Path(__file__).parent
@@ -34,6 +36,8 @@ KERNELS = Path(sys.prefix) / (
 )
 #: What the kernel would fetch by itself, did it not believe that these are there already.
 KERNELS_OWN = ("micropip", "piplite", "ipykernel", "comm", "pyodide-kernel", "jedi", "ipython")
+#: Runs a notebook's first cells where a link asks for it.
+FIRST = '<script src="first.js" defer></script>'
 #: Folders whose sources do not travel.
 COMPILED_ONLY = ("stdlib", "packages")
 #: What no notebook imports, and what completion does without.
@@ -53,6 +57,14 @@ def empty(folder: Path) -> Path:
 def files_in(folder: Path) -> list[Path]:
     """All files in a folder and below it, in order."""
     return sorted(file for file in folder.rglob("*") if file.is_file())
+
+
+def handlers() -> list[str]:
+    """The scripts that widgets of ours bring along: see `controls` and `predictions`."""
+    from helpers import controls, predictions
+
+    said = controls.NAMING + predictions.UNFOLD
+    return [html.unescape(script) for script in re.findall(r'onload="([^"]*)"', said)]
 
 
 def unpack(pyodide: Path, folder: Path) -> None:
@@ -138,3 +150,9 @@ def build(target: Path, pyodide: Path) -> None:
         compile_all(pyodide, folder)
         made.result()
     pack(pyodide, folder, empty(target / "static" / "pyodide"))
+    shutil.copy(SETTINGS / "first.js", target / "lab")
+    start = target / "lab" / "index.html"
+    text = start.read_text("utf-8")
+    start.write_text(text.replace("</head>", FIRST + "</head>", 1), "utf-8")
+    for each in target.rglob("index.html"):
+        policy.write(each, policy.of_edition(each.read_text("utf-8"), handlers()))

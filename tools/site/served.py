@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
 from .. import lab
@@ -32,11 +32,18 @@ TYPES = {".mjs": "text/javascript", ".wasm": "application/wasm"}
 
 
 class Files(SimpleHTTPRequestHandler):
-    """The site's files, uncompressed; counts the bytes."""
+    """The site's files, uncompressed; counts the bytes, and keeps what was asked for."""
 
     protocol_version = "HTTP/1.1"
     extensions_map = {**SimpleHTTPRequestHandler.extensions_map, **TYPES}
     sent = 0
+    asked: ClassVar[list[str]] = []
+
+    def parse_request(self) -> bool:
+        understood = super().parse_request()
+        if understood:
+            Files.asked.append(f"{self.command} {self.path}")
+        return understood
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
