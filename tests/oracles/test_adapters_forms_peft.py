@@ -154,3 +154,29 @@ def test_an_alpha_of_null_is_told(tmp_path):
         warnings.simplefilter("ignore")
         peft.PeftModel.from_pretrained(Net(), tmp_path / "a")
     assert "alpha is null" in " ".join(adapters.read(tmp_path / "a").notes)
+
+
+def test_a_convolution_in_groups(tmp_path):
+    """PEFT adds a convolution of all inputs, and cannot merge it; before and after `bake`."""
+    torch.manual_seed(0)
+    inputs = torch.randn(1, 6, 9, 9)
+    model = torch.nn.Sequential(torch.nn.Conv2d(6, 8, 3, groups=2))
+    config = peft.LoraConfig(
+        r=4, lora_alpha=12, use_rslora=True, target_modules=["0"], init_lora_weights=False
+    )
+    model = peft.get_peft_model(model, config)
+    with torch.no_grad():
+        adapted = model(inputs)
+        with model.disable_adapter():
+            added = (adapted - model(inputs)).numpy()
+    model.save_pretrained(tmp_path / "a")
+    adapter = adapters.read(tmp_path / "a")
+    for found in (adapter, adapters.bake(adapter, tmp_path / "b")):
+        (module,) = found.modules
+        update = torch.from_numpy(found.delta(module)).float()
+        served = torch.nn.functional.conv2d(inputs, update).numpy()
+        np.testing.assert_allclose(served, added, atol=1e-5 * np.abs(added).max())
+    model.load_adapter(str(tmp_path / "b"), "baked")
+    model.set_adapter("baked")
+    with torch.no_grad():
+        np.testing.assert_allclose(model(inputs).numpy(), adapted.numpy(), atol=1e-4)
