@@ -22,6 +22,7 @@ In the file of a text's claims, beside the findings (`claim`), which the table l
 
 An expression may use what `NAMES` lists, and of the notebook's stored outputs, which nbval
 holds: `shown(cell)`, their text, and `at(cell, row, column)`, a number or the words in a table.
+Of another notebook the cell is "07 c06-21".
 """
 
 from __future__ import annotations
@@ -59,9 +60,11 @@ NAMES = {
     "updates": "helpers.lora.updates",
     "comparisons": "helpers.model.comparisons",
     "cases": "helpers.model.cases",
+    "deployments": "helpers.model.deployments",
     "matched": "helpers.model.matched",
     "settings": "helpers.model.settings",
     "results": "helpers.model.results",
+    "shipped": "helpers.model.shipped",
     "world": "helpers.model.world",
     "training": "helpers.training",
     "verdicts": "helpers.model.verdicts",

@@ -23,27 +23,36 @@ def _html(where: str, cell: str) -> str:
     return "\n".join(parts)
 
 
+def _placed(where: str, cell: str) -> tuple[str, str]:
+    """The notebook and the cell of "07 c06-21", or of a cell of this notebook."""
+    other, _, identity = cell.rpartition(" ")
+    return other or where, identity
+
+
 def _words(found: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", found)).split())
 
 
 def shown(where: str, cell: str) -> str:
     """What a cell shows, on one line."""
-    return _words(_html(where, cell))
+    return _words(_html(*_placed(where, cell)))
 
 
 def at(where: str, cell: str, row: str, column: str) -> float | str:
     """What stands in a cell's table by the row's first cell and the heading: number or words.
 
+    Where rows begin alike, `row` is their first cells, with " | " between them.
+
     Raises KeyError if no table has them.
     """
-    for table in re.findall(r"<table.*?</table>", _html(where, cell), re.S):
+    for table in re.findall(r"<table.*?</table>", _html(*_placed(where, cell)), re.S):
         lines = [
             [_words(each) for each in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line, re.S)]
             for line in re.findall(r"<tr>(.*?)</tr>", table, re.S)
         ]
         for line in lines[1:]:
-            if line[0] == row and column in lines[0]:
+            first = row.split(" | ")
+            if line[: len(first)] == first and column in lines[0]:
                 found = line[lines[0].index(column)]
                 return float(found) if re.fullmatch(r"-?\d+(\.\d+)?", found) else found
     raise KeyError(f"no table of {cell} has {row!r} and {column!r}")

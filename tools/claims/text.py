@@ -103,7 +103,8 @@ def passages(name: str) -> list[Passage]:
             if block.startswith("![") or _TABLE_LINE.match(block):
                 continue
             if block.startswith("|"):
-                found.append(Passage(plain(block.strip("| ")), heading, cell))
+                # As the table of claims quotes a row.
+                found.append(Passage(plain(block.strip("| ").replace(" | ", ": ", 1)), heading, cell))
                 continue
             if block.startswith("#"):
                 title, _, block = block.partition("\n")
