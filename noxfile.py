@@ -4,6 +4,7 @@
     nox -s colab         Google Colab's, and a front end that speaks its ipywidgets
     nox -s threads       two threads for each BLAS
     nox -s kernel -- Haswell    another kernel of OpenBLAS, by OpenBLAS's own name
+    nox -s mutants       planted faults: which of them does no test notice?
     nox -s nbgrader      a real nbgrader releases, collects and grades a notebook
 
 Each set of versions has its own environment, which is kept and made beforehand with
@@ -102,6 +103,20 @@ def nbgrader(session: nox.Session) -> None:
     )
     session.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/teach",
                 "-k", "nbgrader")  # fmt: skip
+
+
+@nox.session(python=first_python("3.12", "3.11", "3.10"))
+def mutants(session: nox.Session) -> None:
+    """Faults from our list, then mutmut's over helpers; both go on where they were stopped."""
+    # Newer ones are as good; they read their settings from the file that we write.
+    session.install(
+        "-r", "requirements.txt", *nox.project.dependency_groups(
+            nox.project.load_toml("pyproject.toml"), "test"
+        ), "mutmut>=3.3", silent=True,
+    )  # fmt: skip
+    session.run("python", "-m", "tools.mutants", *session.posargs)
+    if not session.posargs:
+        session.run("python", "-m", "tools.mutants", "generated")
 
 
 @nox.session(python=False)

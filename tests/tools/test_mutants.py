@@ -1,0 +1,158 @@
+"""Planted faults: the list is in order, caught is told from survived, a sample is caught."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from tools.mutants import __main__ as command
+from tools.mutants import faults, generated, running
+from tools.project import ROOT
+
+LISTED = faults.read()
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="faults are tried in forked children")
+
+
+def test_three_hundred_faults_of_every_kind_are_listed():
+    kinds = Counter(fault.kind for fault in LISTED)
+    assert len(LISTED) >= 300
+    assert set(kinds) >= {
+        "archive", "axis", "cheatsheet", "ci", "claim", "colour", "data", "exercise", "label",
+        "legend", "limit", "makefile", "marker", "notebook", "order", "package", "range", "readme",
+        "series", "setup", "site", "start", "tick", "title", "words", "workflow",
+    }  # fmt: skip
+
+
+def test_nearly_all_of_them_can_still_be_planted():
+    """One in twenty may be stale: a sentence that is rewritten takes its fault along later."""
+    found = faults.stale(LISTED)
+    assert len(found) <= len(LISTED) / 20, "\n".join(found)
+
+
+def test_those_of_the_sample_can_be_planted():
+    sample = [fault for fault in LISTED if fault.sample]
+    assert len(sample) == 20
+    assert len({fault.kind for fault in sample}) >= 10
+    assert faults.stale(sample) == []
+
+
+def test_the_tests_that_should_notice_exist():
+    for fault in LISTED:
+        for each in fault.tests:
+            assert (ROOT / each.partition("::")[0]).exists(), fault
+
+
+@forks
+def test_a_sample_of_planted_faults_is_caught(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.mutants", "sample", "--trust", "--anew"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# The runner, on a tree of its own
+
+LIST = """
+kind = "sum"
+file = "helpers/adding.py"
+tests = ["tests/test_adding.py"]
+
+[[fault]]
+old = "return a + b"
+new = "return a - b"
+
+[[fault]]
+old = "a plus b"
+new = "a and b"
+survives = "nobody reads it"
+
+[[fault]]
+old = "return a + b"
+new = "while True: pass"
+"""
+
+
+@pytest.fixture
+def tree(tmp_path):
+    for name, content in {
+        "helpers/__init__.py": "",
+        "helpers/adding.py": '"""a plus b"""\n\n\ndef add(a, b):\n    return a + b\n',
+        "tests/test_adding.py": "from helpers.adding import add\n\n\ndef test_it_adds():\n"
+        "    assert add(1, 2) == 3\n",
+        "list/list.toml": LIST,
+    }.items():
+        path = tmp_path / "tree" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    return tmp_path / "tree"
+
+
+@forks
+def test_caught_survived_and_stopped_are_told_apart(tree):
+    listed = faults.read(tree / "list")
+    assert faults.stale(listed, tree) == []
+    before = (tree / "helpers" / "adding.py").read_bytes()
+    assert running.tried(listed[0].tests, tree).verdict == "survived"
+    caught, survived = (running.run(fault, tree) for fault in listed[:2])
+    assert (caught.verdict, caught.by) == ("caught", "tests/test_adding.py::test_it_adds")
+    assert survived.verdict == "survived"
+    with faults.planted(listed[2], tree):
+        hung = running.tried(listed[2].tests, tree, seconds=2)
+    assert (hung.verdict, hung.by) == ("stopped", "ran for more than 2 s")
+    assert (tree / "helpers" / "adding.py").read_bytes() == before
+    found = {fault.key: vars(each) for fault, each in zip(listed, (caught, survived, hung))}
+    assert command.report(listed, found) == [
+        "sum: {'caught': 1, 'stopped': 1, 'survived, with a reason': 1}",
+        "3 faults: {'caught': 1, 'stopped': 1, 'survived, with a reason': 1}",
+        f"stopped: {listed[2]} ran for more than 2 s",
+    ]
+    assert running.tried(("tests/no_such.py",), tree).verdict != "survived"
+
+
+@pytest.mark.parametrize(
+    "old, new, problem",
+    [
+        ('tests = ["tests/test_adding.py"]', "tests = []", "a fault has tests"),
+        ('new = "a and b"', 'new = "a plus b"', "changes something"),
+        ('new = "a and b"', 'news = "a and b"', "unexpected keyword argument 'news'"),
+        ('kind = "sum"', 'kinds = "sum"', r"has \['kinds'\]"),
+        ('new = "while True: pass"', 'new = "return a - b"', "listed twice"),
+    ],
+)
+def test_an_odd_list_is_named(tree, old, new, problem):
+    assert old in LIST
+    (tree / "list" / "list.toml").write_text(LIST.replace(old, new), encoding="utf-8")
+    with pytest.raises(ValueError, match=problem):
+        faults.read(tree / "list")
+
+
+def test_words_that_are_gone_are_stale(tree):
+    (tree / "helpers" / "adding.py").write_text("a plus b, a plus b", encoding="utf-8")
+    assert [line[:24] for line in faults.stale(faults.read(tree / "list"), tree)] == [
+        "stands 0 times, not once", "stands 2 times, not once", "stands 0 times, not once",
+    ]  # fmt: skip
+
+
+def test_in_a_notebook_the_words_are_those_of_its_cells():
+    fault = faults.Fault(
+        "notebook",
+        "notebooks/03_standard_vs_rslora.ipynb",
+        "## Recap\n\n",
+        "## Recap\n\nNot ",
+        ("x",),
+    )
+    text = (ROOT / fault.file).read_text(encoding="utf-8")
+    changed = faults._changed(fault, text)
+    assert len(changed.splitlines()) == len(text.splitlines())
+    assert [new for old, new in zip(text.splitlines(), changed.splitlines()) if old != new] == [
+        next(line for line in changed.splitlines() if line.lstrip().startswith('"Not '))
+    ]
+
+
+def test_modules_are_mutated_beside_the_tests_that_mirror_them():
+    found = generated.modules()
+    assert {"lora/scaling", "training/loop", "adapters/peft", "validation"} <= set(found)
+    assert len(found) > 60

@@ -1,0 +1,104 @@
+"""Plant, test, take out again."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import project
+from . import faults
+
+#: Packages that tests import: loaded once, so that each fault pays for its tests alone.
+AHEAD = ("numpy", "matplotlib.pyplot", "ipywidgets", "nbformat", "hypothesis", "pytest", "IPython")
+SECONDS = 300
+_RED = re.compile(r"^(?:FAILED|ERROR) (\S+?\.(?:py|ipynb)(?:::.*?)?)(?: - .*)?$", re.M)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the tests did, and the processor's seconds that it took."""
+
+    verdict: str  # caught, survived or stopped
+    by: str
+    seconds: float
+
+
+@contextmanager
+def copied() -> Iterator[Path]:
+    """A copy of the project's files, as git knows them, to plant in."""
+    with tempfile.TemporaryDirectory(prefix="mutants-") as name:
+        root = Path(name).resolve() / "tree"
+        for file in project.files():
+            place = root / file.relative_to(project.ROOT)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, place)
+        yield root
+
+
+def load_ahead() -> None:
+    """Import what no fault changes."""
+    os.environ.setdefault("MPLBACKEND", "agg")
+    for name in AHEAD:
+        importlib.import_module(name)
+
+
+def tried(tests: Sequence[str], root: Path, seconds: float = SECONDS) -> Outcome:
+    """Run tests in a tree, in a child that has our packages ahead and none of our modules."""
+    report = root.parent / "report.txt"
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    child = os.fork()
+    if not child:
+        os._exit(_child(tests, root, report, seconds))
+    _, status = os.waitpid(child, 0)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    code = os.waitstatus_to_exitcode(status)
+    text = report.read_text(encoding="utf-8", errors="replace")
+    red = _RED.findall(text)
+    if code == 0:
+        return Outcome("survived", "", spent)
+    if code == -signal.SIGALRM:
+        return Outcome("stopped", f"ran for more than {seconds:g} s", spent)
+    if code == 5:
+        return Outcome("stopped", f"no test of {' '.join(tests)} was found", spent)
+    return Outcome("caught", red[0] if red else text.strip().rpartition("\n")[2], spent)
+
+
+def _child(tests: Sequence[str], root: Path, report: Path, seconds: float) -> int:
+    """In the child: everything that is printed goes to the report."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    file = os.open(report, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    for stream in (1, 2):
+        os.dup2(file, stream)
+    os.chdir(root)
+    ours = ("helpers", "tests", "tools", "experiments")
+    for name in [name for name in sys.modules if name.split(".")[0] in ours]:
+        del sys.modules[name]
+    sys.path[:] = [str(root), *(each for each in sys.path if each not in ("", str(project.ROOT)))]
+    import pytest
+
+    options = ["-x", "-q", "-rfE", "--tb=no", "--no-header", "-p", "no:cacheprovider"]
+    options += ["-p", "no:xdist"]
+    if any(each.endswith(".ipynb") for each in tests):
+        options += ["--nbval", "--nbval-cell-timeout=120"]
+    code = int(pytest.main([*options, *tests]))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code
+
+
+def run(fault: faults.Fault, root: Path) -> Outcome:
+    """Whether the tests of a fault notice it."""
+    with faults.planted(fault, root):
+        return tried(fault.tests, root)
