@@ -66,7 +66,10 @@ class Table:
         )
         tags = [("th", ' scope="row"')] + [("td", "")] * (columns - 1)
         body = "\n".join(line(cells, tags) for cells in self._cells())
-        return f"<table>\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+        # What a stranger calls a module is no formula: MathJax passes these classes over.
+        odd = any(sign in cell for cells in self._cells() for cell in cells for sign in "$\\")
+        kind = ' class="tex2jax_ignore mathjax_ignore"' if odd else ""
+        return f"<table{kind}>\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
 
 
 def short_names(names: Sequence[str], width: int) -> list[str]:

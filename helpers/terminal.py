@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import textwrap
-from collections.abc import Callable
-from typing import TextIO
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn, TextIO
 
 #: Columns where the output is no terminal.
 WIDTH = 100
@@ -35,6 +38,29 @@ def wrapped(text: str, title: str = "") -> str:
     indent = " " * 10
     body = textwrap.fill(text, width(), initial_indent=indent, subsequent_indent=indent)
     return f"{styled(f'{title:<9}', BOLD)} {body[10:]}"
+
+
+class Stopped(BaseException):
+    """A signal asks the command to stop; its number is the argument."""
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Let a stop, a hang-up and a polite kill be raised as `Stopped`, so that drafts go."""
+
+    def stop(number: int, _: object) -> NoReturn:
+        raise Stopped(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    known = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
+    before = {each: signal.signal(each, stop) for each in known if each is not None}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler if handler is not None else signal.SIG_DFL)
 
 
 class Bar:

@@ -51,11 +51,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its status, or 2 after one line on stderr for bad input."""
     given = _parser().parse_args(arguments)
     try:
-        status = int(given.run(given))
-        sys.stdout.flush()
+        with terminal.stoppable():
+            status = int(given.run(given))
+            sys.stdout.flush()
     except BrokenPipeError:  # the reader has enough, such as head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except terminal.Stopped as stopped:
+        print(f"{given.prog}: stopped; nothing was left half-made", file=sys.stderr)
+        return 128 + int(stopped.args[0])
+    except OSError as error:  # of what is read and written, FileError tells
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        why = error.strerror or error
+        print(f"{given.prog}: what was asked for is done, but not said: {why}", file=sys.stderr)
+        return 1
     except (FileError, ValueError) as error:
         print(f"{given.prog}: {error}", file=sys.stderr)
         return 2

@@ -21,6 +21,7 @@ from ..tensorfile import (
     beside,
     check_new,
     new_as,
+    no_more_open,
     parse_json,
     shown,
     write_jobs,
@@ -235,6 +236,8 @@ def save_copy(
                 shutil.copyfile(adapter.path / file, draft / file)
         else:
             write_jobs(draft, jobs, config, where)
+        private = [*adapter.tensors.files.values()]
+        no_more_open(draft, [*private, adapter.path] if adapter.source in _FOLDERS else private)
         kept = {in_model(each.name): each.scale / folds.get(each.name, 1.0)
                 for each in adapter.modules}  # fmt: skip
         try:

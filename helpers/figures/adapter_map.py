@@ -94,6 +94,7 @@ class AdapterMap(Picture[Measured]):
             axis.set_ticks(
                 range(0, len(names), step),
                 labels=[shorten(name, 28) for name in names[::step]],
+                parse_math=False,  # a stranger's names are no formulas
             )
         if max(map(len, self.layers)) > 4:
             ax.tick_params(axis="x", rotation=90)

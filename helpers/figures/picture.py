@@ -212,7 +212,8 @@ class Picture(ABC, Generic[Numbers]):
 def caption(description: str) -> str:
     """A description as HTML, for the line under a picture."""
     look = "max-width: 54em; margin: 0 0 1em; line-height: 1.4"
-    return f'<p style="{look}">{html.escape(description)}</p>'
+    odd = ' class="tex2jax_ignore mathjax_ignore"' if set(description) & set("$\\") else ""
+    return f'<p{odd} style="{look}">{html.escape(description)}</p>'
 
 
 def _palette(pixels: Image.Image, colormap: str | None) -> Image.Image:

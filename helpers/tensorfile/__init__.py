@@ -12,6 +12,7 @@ from .writing import (
     encode,
     new,
     new_as,
+    no_more_open,
     save,
     write_jobs,
     write_safetensors,
@@ -19,7 +20,7 @@ from .writing import (
 
 __all__ = [
     "FLOATS", "SIZES", "Entry", "FileError", "Job", "Kind", "Tensors", "beside", "check_new",
-    "difference_of_rows", "encode", "new", "new_as", "open_checkpoint", "open_file", "open_gguf",
-    "parse_json", "read_json", "save", "shared", "shown", "sides", "write_jobs",
-    "write_safetensors",
+    "difference_of_rows", "encode", "new", "new_as", "no_more_open", "open_checkpoint",
+    "open_file", "open_gguf", "parse_json", "read_json", "save", "shared", "shown", "sides",
+    "write_jobs", "write_safetensors",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ float32.
 from __future__ import annotations
 
 import math
+import os
 import re
 from dataclasses import dataclass, field
 from io import BufferedReader
@@ -56,6 +57,7 @@ class Tensors:
     metadata: dict[str, str]
     _kept: dict[str, Array] = field(default_factory=dict, repr=False)
     _open: dict[Path, BufferedReader] = field(default_factory=dict, repr=False)
+    _marks: dict[Path, tuple[int, ...]] = field(default_factory=dict, repr=False)
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> Array:
         """Rows [start, stop) of a tensor, all by default, as float16, 32 or 64.
@@ -116,10 +118,20 @@ class Tensors:
             content = bytearray(length)
             if self._open[path].readinto(content) < length:
                 raise OSError("the file was cut short")
+            if (
+                path in self._marks
+                and _mark(os.fstat(self._open[path].fileno())) != (self._marks[path])
+            ):
+                raise OSError("the file has been replaced or changed since its header was read")
         except (OSError, MemoryError) as error:
             why = getattr(error, "strerror", None) or str(error) or "not enough memory"
             raise FileError(f"{shown(path)}: tensor {name} cannot be read ({why})") from None
         return content
+
+
+def _mark(found: os.stat_result) -> tuple[int, ...]:
+    """What another file, or other content, has otherwise."""
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _check_memory(length: int, what: str) -> None:
@@ -160,8 +172,10 @@ def open_file(path: Path) -> Tensors:
         raise FileError(f"{where} does not exist")
     if not path.is_file() or path.suffix.lower() != ".safetensors":
         raise FileError(f"{where} must be a file that ends in .safetensors")
+    mark = _mark(path.stat())
     header = read_header(path)
-    return Tensors(path, header.entries, dict.fromkeys(header.entries, path), header.metadata)
+    files = dict.fromkeys(header.entries, path)
+    return Tensors(path, header.entries, files, header.metadata, _marks={path: mark})
 
 
 def open_checkpoint(path: Path) -> Tensors:
@@ -218,4 +232,5 @@ def _open_shards(index: Path) -> Tensors:
         raise FileError(
             f"{where}: tensor {missing[0]} is not in {shown(weight_map[missing[0]])}, as it says"
         )
-    return Tensors(index, entries, files, {})
+    marks = {path: mark for shard in shards.values() for path, mark in shard._marks.items()}
+    return Tensors(index, entries, files, {}, _marks=marks)

@@ -6,8 +6,9 @@ import json
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +79,8 @@ def new_as(path: Path, folder: bool) -> Iterator[Path]:
                 yield made
                 made.rename(draft)
             finally:
-                made.unlink(missing_ok=True)
+                with suppress(OSError):
+                    made.unlink()
 
 
 def beside(folder: Path, without: Iterable[str]) -> tuple[list[Path], list[str]]:
@@ -111,6 +113,24 @@ def beside(folder: Path, without: Iterable[str]) -> tuple[list[Path], list[str]]
     return taken, left
 
 
+def no_more_open(made: Path, sources: Iterable[Path]) -> None:
+    """Let nobody read a copy who could not read all of its sources; nothing is opened to anyone.
+
+    A source that is a folder counts by who may enter it.
+    """
+    common = 0o777
+    for source in sources:
+        mode = source.stat().st_mode
+        if source.is_dir():
+            mode = sum(each for bit, each in ((0o010, 0o070), (0o001, 0o007)) if mode & bit)
+        common &= mode
+    # Who may read may also look into a folder.
+    folders = common | (common & 0o044) >> 2
+    for each in (made, *(made.rglob("*") if made.is_dir() else ())):
+        allowed = (folders if each.is_dir() else common) | 0o700
+        each.chmod(stat.S_IMODE(each.stat().st_mode) & allowed)
+
+
 @contextmanager
 def new(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, which becomes `path` if all goes well.
@@ -136,10 +156,11 @@ def new(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise FileError(f"{where} cannot be written ({error.strerror or error})") from None
     finally:
-        if draft.is_dir():
+        if os.path.isdir(draft):
             shutil.rmtree(draft, ignore_errors=True)
         else:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):  # a name too long for a draft was never made
+                draft.unlink()
 
 
 def _move_file(draft: Path, path: Path) -> None:

@@ -17,6 +17,7 @@ from ...tensorfile import (
     check_new,
     difference_of_rows,
     new_as,
+    no_more_open,
     open_checkpoint,
     shared,
     shown,
@@ -175,6 +176,7 @@ def extract(
         if folder:
             write_config(draft / CONFIG, _config(new, cuts, gpt2))
         write_jobs(draft / WEIGHTS if folder else draft, jobs, {"format": "pt"}, where)
+        no_more_open(draft, {*old.files.values(), *new.files.values()})
         if {module.scale for module in read(draft).modules} != {1.0}:
             raise FileError(f"{where}: what was extracted would be read with another scale than 1")
     return cuts, left_out

@@ -52,7 +52,7 @@ def _bake(given: argparse.Namespace) -> int:
         said = {key: [brief(each) for each in some] for key, some in zip(kinds, found)}
         _print_json({**said, "remarks": remarks(before)})
         return 0
-    for title, some in zip(("Before", f"After, in {given.out}"), found):
+    for title, some in zip(("Before", f"After, in {shown(given.out)}"), found):
         print(f"{title}:\n{check_table(some)}\n")
     print(wrapped(
         "B was multiplied by each scale, and every alpha is its rank: no loader scales it again."

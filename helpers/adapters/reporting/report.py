@@ -19,6 +19,9 @@ from ...lora.several import Spectrum
 from ...tables import blocks
 from ...validation import Array
 
+#: A map of more would take gigabytes: modules that share no names.
+MOST_PLACES = 1_000_000
+
 
 @dataclass(frozen=True)
 class Row:
@@ -224,6 +227,11 @@ def layer_map(rows: Sequence[Row], field: str = "effective") -> tuple[list[str],
     modules : list of str, in order of appearance
     values : (layers, modules) array, NaN where there is no such module
 
+    Raises
+    ------
+    ValueError
+        If names and layers have more than `MOST_PLACES` places together.
+
     Examples
     --------
     >>> from helpers.adapters import spectra
@@ -242,6 +250,11 @@ def layer_map(rows: Sequence[Row], field: str = "effective") -> tuple[list[str],
     beginnings = list(dict.fromkeys(beginning for beginning, _ in layers))
     layers.sort(key=lambda layer: (beginnings.index(layer[0]), layer[1]))
     modules = list(dict.fromkeys(module for _, module in placed))
+    if len(layers) * len(modules) > MOST_PLACES:
+        raise ValueError(
+            f"rows must have at most {MOST_PLACES:,} places on a map, got {len(modules):,} names "
+            f"in {len(layers):,} layers: they share too few"
+        )
     values = [[placed.get((layer, module), np.nan) for module in modules] for layer in layers]
     common = os.path.commonprefix(beginnings)  # noqa: RUF071 (letters are meant)
     shared = max(common.rfind("."), common.rfind("_")) + 1
