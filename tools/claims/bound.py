@@ -70,7 +70,14 @@ NAMES = {
     "verdicts": "helpers.model.verdicts",
 }
 #: A number as a text states it: no exponent, index or part of a name.
-NUMBER = re.compile(r"(?<![\w.^_\\])(?:(?<!\d )-)?\d+(?:,\d{3})*(?:\.\d+)?(?![\w^]|\.\d)")
+NUMBER = re.compile(
+    r"(?<![\w.^_\\])(?:(?<!\d )-)?\d+(?:,\d{3})*(?:\.\d+)?(?:e-?\d+)?(?![\w^]|\.\d)"
+)
+#: Numbers that are names.
+REFERENCE = re.compile(
+    r"\b(?:[Nn]otebooks?|[Ee]xercises?|appendix|cell|section|step|question)s? "
+    r"\d+(?:(?:, | and | to | or )\d+)*"
+)
 INDEX = re.compile(r"[\^_](?:\{[^}]*\}|\w)")
 KEYS = {
     "bound": ({"words"}, {"holds", "gives"}),
@@ -172,7 +179,8 @@ def _short(value: Any) -> str:
 
 def stated(words: str) -> list[tuple[str, bool]]:
     """The numbers of a sentence, each with whether it is a percentage."""
-    words = INDEX.sub(lambda match: " " * len(match.group()), words)
+    for names in (INDEX, REFERENCE):
+        words = names.sub(lambda match: " " * len(match.group()), words)
     return [
         (match.group().replace(",", ""), bool(re.match(r"\s?\\?%", words[match.end() :])))
         for match in NUMBER.finditer(words)
@@ -181,15 +189,19 @@ def stated(words: str) -> list[tuple[str, bool]]:
 
 def _numbers(entry: Entry, scope: Scope) -> list[str]:
     """Which numbers of the words are others than `gives` gives, at the digits that are stated."""
-    numbers, given = stated(entry.words), list(entry.has["gives"])
-    if len(numbers) != len(given):
+    numbers, gives = stated(entry.words), list(entry.has["gives"])
+    if len(numbers) != len(gives):
         said = [number for number, _ in numbers]
-        return [f"{entry.where} gives {len(given)} numbers for {said}: {entry.words}"]
+        return [f"{entry.where} gives {len(gives)} numbers for {said}: {entry.words}"]
     wrong = []
-    for (number, percent), expression in zip(numbers, given):
+    for (number, percent), expression in zip(numbers, gives):
         value = scope.value(str(expression))
         digits = len(number.partition(".")[2])
-        if f"{float(value) * (100 if percent else 1):.{digits}f}" != number:
+        given = float(value) * (100 if percent else 1)
+        same = (
+            np.isclose(given, float(number)) if "e" in number else f"{given:.{digits}f}" == number
+        )
+        if not same:
             shown = f"{number} %" if percent else number
             wrong.append(
                 f"{entry.where} says {shown}, {expression} is {_short(value)}: {entry.words}"

@@ -41,7 +41,8 @@ NOT_STATED = {
         r"Multiply|Press|Start|Open|Commit|Go|Ask|Get|Save)\b.*"
     ),
     "a title or a line of the card": (
-        r"(?:More|Two commands|Three shorter paths:|What came out, and why|Your predictions beside .*|\d\d · .*)"
+        r"(?:More|Two commands|Three shorter paths:|What came out, and why|"
+        r"Your predictions beside .*|\d\d · .*)"
     ),
     "minutes, which are held to an estimate": r"Time: .*",
     "what the reader needs": r"You need: .*",
@@ -54,11 +55,10 @@ NO_SIGN = {
     "how it is known, in the last cell of a row": r"\| (?:shown|published|guess)\b[^|]*$",
     "the title of a notebook": r"^\d\d [A-Z][^:|]*:",
     "the minutes of the path, which are held to the notebooks'": r"\| \d+$",
-    "the name of a notebook or an exercise": (
-        r"\b(?:[Nn]otebooks?|[Ee]xercises?|appendix|cell|section|step|question)s? "
-        r"\d+(?:(?:, | and | to | or )\d+)*"
+    "the name of a notebook or an exercise": bound.REFERENCE.pattern,
+    "a date or a version": (
+        r"\b(?:April |November )?20\d\d\b|ipywidgets \d(?: and \d)?|Python 3\.\d+|v\d[\d.]*"
     ),
-    "a date or a version": r"\b(?:April |November )?20\d\d\b|ipywidgets \d(?: and \d)?|Python 3\.\d+|v\d[\d.]*",
     "an index or a power in a formula": bound.INDEX.pattern,
     "one of the words of a phrase": (
         r"\b(?:at all|no longer|above all|once more|more or less|the same way|as well|all the way|"

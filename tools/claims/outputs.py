@@ -41,7 +41,8 @@ def shown(where: str, cell: str) -> str:
 def at(where: str, cell: str, row: str, column: str) -> float | str:
     """What stands in a cell's table by the row's first cell and the heading: number or words.
 
-    Where rows begin alike, `row` is their first cells, with " | " between them.
+    Of a mean with its range in brackets that is the mean, of 25 % it is 0.25. Where rows begin
+    alike, `row` is their first cells, with " | " between them.
 
     Raises KeyError if no table has them.
     """
@@ -54,5 +55,8 @@ def at(where: str, cell: str, row: str, column: str) -> float | str:
             first = row.split(" | ")
             if line[: len(first)] == first and column in lines[0]:
                 found = line[lines[0].index(column)]
-                return float(found) if re.fullmatch(r"-?\d+(\.\d+)?", found) else found
+                number = re.fullmatch(r"(-?\d+(?:\.\d+)?(?:e-?\d+)?)( %)?(?: \(.*\))?", found)
+                if not number:
+                    return found
+                return float(number[1]) / (100 if number[2] else 1)
     raise KeyError(f"no table of {cell} has {row!r} and {column!r}")

@@ -104,7 +104,8 @@ def passages(name: str) -> list[Passage]:
                 continue
             if block.startswith("|"):
                 # As the table of claims quotes a row.
-                found.append(Passage(plain(block.strip("| ").replace(" | ", ": ", 1)), heading, cell))
+                row = block.strip("| ").replace(" | ", ": ", 1)
+                found.append(Passage(plain(row), heading, cell))
                 continue
             if block.startswith("#"):
                 title, _, block = block.partition("\n")
