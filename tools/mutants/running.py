@@ -81,6 +81,8 @@ def _child(tests: Sequence[str], root: Path, report: Path, seconds: float) -> in
     file = os.open(report, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     for stream in (1, 2):
         os.dup2(file, stream)
+    # The parent's may be someone's who keeps what is printed.
+    sys.stdout = sys.stderr = open(1, "w", encoding="utf-8", closefd=False)
     os.chdir(root)
     ours = ("helpers", "tests", "tools", "experiments")
     for name in [name for name in sys.modules if name.split(".")[0] in ours]:
