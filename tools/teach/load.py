@@ -328,17 +328,17 @@ async def killed(hub: Hub, learner: Learner) -> None:
         if each["header"]["msg_type"] == "stream"
     ]  # fmt: skip
     os.kill(int(answered["content"]["text"]), signal.SIGKILL)
-    end = time.monotonic() + 60
+    why, end = "", time.monotonic() + 60
     while time.monotonic() < end:
-        await asyncio.sleep(1)
+        await asyncio.sleep(2)
         try:
             await learner.connect()
-            await asyncio.wait_for(learner.run("import helpers"), 20)
+            await asyncio.wait_for(learner.run("1 + 1"), 20)
             break
-        except (RuntimeError, asyncio.TimeoutError, OSError):
-            continue
+        except (RuntimeError, asyncio.TimeoutError, OSError) as error:
+            why = repr(error)
     else:
-        raise AssertionError("no kernel came back")
+        raise AssertionError(f"no kernel came back: {why}")
     assert "My own line." in path.read_text(encoding="utf-8")
 
 
