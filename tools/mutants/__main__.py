@@ -25,7 +25,7 @@ def _chosen(every: Sequence[faults.Fault], words: Sequence[str]) -> list[faults.
     return [
         fault for number, fault in enumerate(every)
         if {str(number), fault.kind, fault.file, fault.key} & set(words)
-        or any(word in fault.file for word in words if not word.isdigit())
+        or any(word in fault.file for word in words if "/" in word or "." in word)
     ]  # fmt: skip
 
 
