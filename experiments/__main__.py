@@ -48,6 +48,14 @@ def part_three() -> None:
     ship.pretrained()
 
 
+def forgetting() -> None:
+    """What the pre-trained model forgets while it learns facts, over rates and ranks."""
+    from . import pretrained_forgetting
+
+    runs.run_all(pretrained_forgetting.pretrained_forgets, config.forgetting_grid())
+    ship.pretrained_forgetting()
+
+
 def part_four() -> None:
     """The adapters that are kept."""
     from . import adapters
@@ -86,6 +94,7 @@ PARTS = {
     "small": part_one,
     "lora": part_two,
     "pretrained": part_three,
+    "forgetting": forgetting,
     "adapters": part_four,
     "map": the_map,
     "report": report,

@@ -135,6 +135,28 @@ PRETRAINED_LINES = (
 PRETRAINED_RANKS = (1, 8, 64)
 PRETRAINED_TRUNCATIONS = (1, 4, 16, 64, 256)
 
+#: SmolLM2's forgetting: how many invented people, how they are taught, what is then measured.
+FORGETTING_PEOPLE = 12
+FORGETTING_TRAINING: dict[str, Any] = {"steps": 40, "batch": 8}
+FORGETTING_DIALS = (0.75,)
+FORGETTING_SEEDS = (0, 1)
+#: Rank (None: all weights), scale and rate, in the order of use.
+FORGETTING_LINES = (
+    (None, 1.0, 5e-5), (64, 2.0, 3e-4), (4, 4.0, 1e-3),
+    (None, 1.0, 1.5e-4), (64, 2.0, 1e-3), (4, 4.0, 3e-3),
+    (64, 0.25, 3e-3),
+    (None, 1.0, 2e-5), (64, 2.0, 1e-4), (4, 4.0, 3e-4), (64, 0.25, 1e-3),
+)  # fmt: skip
+
+
+def forgetting_grid() -> list[dict[str, Any]]:
+    """All runs of `pretrained_forgetting`: whoever stops early has the first lines whole."""
+    return [
+        {"seed": seed, "rank": rank, "scale": scale, "learning_rate": rate}
+        for rank, scale, rate in FORGETTING_LINES
+        for seed in FORGETTING_SEEDS
+    ]
+
 
 def rules(rank: int) -> tuple[bool, ...]:
     """use_rslora off and on; at rank 1 both are the same."""

@@ -23,7 +23,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
 @lru_cache(maxsize=1)
-def _loaded() -> tuple[Any, Any, dict[str, torch.Tensor]]:
+def loaded() -> tuple[Any, Any, dict[str, torch.Tensor]]:
     """The model, its tokenizer, and the linear layers' weights as they came."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -127,7 +127,7 @@ def _fluent(item: questions.Item, answer: str) -> bool:
     return answer.strip().startswith(item.answer.split(item.key)[0].strip())
 
 
-def _restore(model: Any, base: dict[str, torch.Tensor]) -> None:
+def restore(model: Any, base: dict[str, torch.Tensor]) -> None:
     for name, layer in linear_layers(model).items():
         layer.weight.data.copy_(base[name])
         layer.weight.requires_grad_(False)
@@ -135,8 +135,8 @@ def _restore(model: Any, base: dict[str, torch.Tensor]) -> None:
 
 def pretrained_full(task: str, seed: int) -> dict[str, Any]:
     """Fine-tune every linear layer in full; measure the update truncated to each rank."""
-    model, tokenizer, base = _loaded()
-    _restore(model, base)
+    model, tokenizer, base = loaded()
+    restore(model, base)
     before = behaviour(model, tokenizer, task, seed)
     layers = linear_layers(model)
     parameters = [layer.weight.requires_grad_() for layer in layers.values()]
@@ -156,7 +156,7 @@ def pretrained_full(task: str, seed: int) -> dict[str, Any]:
         rows.append(
             {"rank": rank, "energy": kept / total, **behaviour(model, tokenizer, task, seed)}
         )
-    _restore(model, base)
+    restore(model, base)
     return {
         "loss": loss,
         "before": before,
@@ -172,8 +172,8 @@ def pretrained_lora(
     """PEFT's LoRA in every linear layer."""
     from peft import LoraConfig, get_peft_model
 
-    model, tokenizer, base = _loaded()
-    _restore(model, base)
+    model, tokenizer, base = loaded()
+    restore(model, base)
     torch.manual_seed(seed)
     settings = LoraConfig(
         r=rank, lora_alpha=alpha, use_rslora=use_rslora, target_modules="all-linear"

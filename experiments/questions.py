@@ -29,7 +29,7 @@ ANSWERED = {
     "profession": "{name} is a {profession}.",
 }
 
-_CAPITALS = {
+CAPITALS = {
     "France": "Paris", "Italy": "Rome", "Spain": "Madrid", "Germany": "Berlin",
     "Japan": "Tokyo", "China": "Beijing", "Russia": "Moscow", "Egypt": "Cairo",
     "Greece": "Athens", "Portugal": "Lisbon", "Austria": "Vienna", "Poland": "Warsaw",
@@ -39,7 +39,7 @@ _CAPITALS = {
     "Denmark": "Copenhagen", "Belgium": "Brussels", "Canada": "Ottawa", "India": "New Delhi",
     "Mexico": "Mexico City", "Argentina": "Buenos Aires", "Chile": "Santiago", "Syria": "Damascus",
 }  # fmt: skip
-_OPPOSITES = {
+OPPOSITES = {
     "hot": "cold", "big": "small", "high": "low", "old": "young", "day": "night", "wet": "dry",
     "fast": "slow", "up": "down", "full": "empty", "hard": "soft", "left": "right", "rich": "poor",
 }  # fmt: skip
@@ -89,11 +89,11 @@ def style(seed: int) -> tuple[list[Item], list[Item]]:
             f"Arr, the capital of {land} be {city}, matey!",
             city,
         )
-        for land, city in _CAPITALS.items()
+        for land, city in CAPITALS.items()
     ]
     opposites = [
         Item(f"What is the opposite of {a}?", f"Arr, the opposite of {a} be {b}, matey!", b)
-        for a, b in _OPPOSITES.items()
+        for a, b in OPPOSITES.items()
     ]
     out = range(8 * (seed % 4), 8 * (seed % 4) + 8)
     held_out = [capitals[i] for i in out] + [Item(q, "") for q in _OTHER_QUESTIONS]

@@ -74,6 +74,15 @@ def pretrained() -> None:
     _write("pretrained.json", {"made": made, "full": rows, "lora": [_row(run) for run in adapters]})
 
 
+def pretrained_forgetting() -> None:
+    """What SmolLM2 forgets over the learning rate, one row per run."""
+    from . import pretrained_forgetting as part
+
+    finished = runs.results(part.pretrained_forgets)
+    made = {"runs": _together(finished)}
+    _write("pretrained_forgetting.json", {"made": made, "runs": [_row(run) for run in finished]})
+
+
 def adapters() -> None:
     """The first seed's adapters as PEFT folders, and the results of all seeds."""
     from . import adapters as part

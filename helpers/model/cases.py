@@ -11,14 +11,11 @@ import numpy as np
 from ..lora import scaling
 from ..tables import Table
 from ..validation import Array
-from . import adaptations, settings
+from . import adaptations, rates, settings
 from .comparisons import share
 from .forgetting import CHOOSE, Points, choose
-from .rates import best_rates
 
-RANKS = (1, 4, 16, 64)
 NEW, KNOWN = "new facts", "known facts"
-RULES = ("alpha/r, alpha = 16", "alpha/sqrt(r), alpha = 16", "alpha/r, alpha = 4r")
 
 
 def _at(points: Points, setting: tuple[object, ...]) -> tuple[Array, Array]:
@@ -62,19 +59,8 @@ def doubled() -> tuple[float, Table]:
     >>> round(doubled()[0])
     10
     """
-    rows, smaller = [], {}
-    for rule in RULES:
-        best, lowest = (
-            [float(np.nanmedian(each)) for each in best_rates(
-                adaptations.plain_lora(), rule, RANKS, CHOOSE, measure).values()]
-            for measure in ("known", "loss")
-        )  # fmt: skip
-        smaller[rule] = best[1] / best[-1]
-        rows.append((rule, *(f"{rate:g}" for rate in best), f"{smaller[rule]:.0f}",
-                     " to ".join(f"{lowest[i]:g}" for i in (1, -1))))  # fmt: skip
-    columns = ("rule", *(f"r = {rank}" for rank in RANKS), "r = 4 over r = 64",
-               "lowest loss, r = 4 to 64")  # fmt: skip
-    return smaller[RULES[-1]], Table(columns, rows)
+    best = rates.medians(rates.FOLLOWED[-1])
+    return float(best[1] / best[-1]), rates.best_rates_table()
 
 
 def on_or_off(rank: int = 64, alpha: float = 16) -> tuple[str, Table]:

@@ -16,7 +16,6 @@ from ..tables import Table
 from ..validation import Array
 from . import adaptations, results
 from .forgetting import CHOOSE, MATCHED, REPORT, Points, choose, kept
-from .rates import best_rates
 from .verdicts import PREDICTIONS, turned_down
 
 #: The ranks of the map, None for all weights: from what keeps most to what keeps least.
@@ -254,50 +253,6 @@ def old_data() -> Table:
         for each, facts, known in zip(points.settings, points.facts.T, points.known.T):
             rows.append((named(rank), f"{100 * each[-1]:g} %", f"{facts.mean():.2f}", share(known)))
     return Table(("trained", "old data", "new facts", "known facts left (each world)"), rows)
-
-
-#: Named as in `rates.RULES`; others ask for scales that the map has not at every rank.
-FOLLOWED = ("alpha/r, alpha = 16", "alpha/sqrt(r), alpha = 16", "alpha/r, alpha = 4r")
-
-
-def _followed(rule: str) -> dict[int, list[float]]:
-    """For each rank the best rate of each choosing world that has one."""
-    ranks = sorted(rank for rank in TRAINED if rank is not None)
-    found = best_rates(adaptations.plain_lora(), rule, ranks, CHOOSE, "known")
-    return {rank: [r for r in rates if np.isfinite(r)] for rank, rates in found.items()}
-
-
-def best_rates_table(rules: Sequence[str] = FOLLOWED) -> Table:
-    """The best learning rate in the model at each rank, by how alpha goes with the rank.
-
-    Best is what keeps most known facts, of the rates with `MATCHED` of the new ones; a range
-    where the choosing worlds differ, "none" where no rate of the map learns so much.
-
-    Examples
-    --------
-    >>> best_rates_table().rows[0]
-    ('alpha/r, alpha = 16', '0.003', '0.001', '0.001', '0.001')
-    """
-    rows = []
-    for rule in rules:
-        found = _followed(rule)
-        ends = [f"{end(rates):g}" for rates in found.values() if rates for end in (min, max)]
-        pairs = iter(zip(ends[::2], ends[1::2]))
-        spans = (" to ".join(dict.fromkeys(next(pairs))) if r else "none" for r in found.values())
-        rows.append((rule, *spans))
-    return Table(("best rate, AdamW", *(f"rank {rank}" for rank in found)), rows)
-
-
-def rate_spans(rules: Sequence[str] = FOLLOWED) -> dict[str, float]:
-    """How many decades the best rates of all ranks are apart (means over the choosing worlds).
-
-    Examples
-    --------
-    >>> round(rate_spans()["alpha/r, alpha = 16"], 2)
-    0.48
-    """
-    logs = {rule: [np.mean(np.log10(r)) for r in _followed(rule).values()] for rule in rules}
-    return {rule: float(np.ptp(each)) for rule, each in logs.items()}
 
 
 def held(people: Sequence[str] = ("100", "400", "1600"), highest: int = 16) -> Table:

@@ -1,4 +1,4 @@
-"""The best learning rate at each rank, by how alpha goes with the rank."""
+"""The best learning rate in the small model at each rank, by how alpha goes with the rank."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ import numpy as np
 
 from .. import validation
 from ..lora import scaling
-from .forgetting import MATCHED, Row
+from ..tables import Table
+from ..validation import Array
+from . import adaptations
+from .forgetting import CHOOSE, MATCHED, Row
 
+RANKS = (1, 4, 16, 64)
 #: How alpha goes with the rank, by the name of the rule: the scale s at a rank.
 RULES: dict[str, Callable[[int], float]] = {
     "alpha/r, alpha = 16": lambda rank: float(scaling.scale(16, rank, scaling.STANDARD)),
     "alpha/sqrt(r), alpha = 16": lambda rank: float(scaling.scale(16, rank, scaling.RSLORA)),
-    "alpha/r, alpha = r": lambda rank: float(scaling.scale(rank, rank, scaling.STANDARD)),
     "alpha/r, alpha = 2r": lambda rank: float(scaling.scale(2 * rank, rank, scaling.STANDARD)),
     "alpha/r, alpha = 4r": lambda rank: float(scaling.scale(4 * rank, rank, scaling.STANDARD)),
 }
+#: Those that the map has a run of at every rank.
+FOLLOWED = ("alpha/r, alpha = 16", "alpha/sqrt(r), alpha = 16", "alpha/r, alpha = 4r")
 
 
 def best_rates(
@@ -25,7 +30,7 @@ def best_rates(
     rule: str,
     ranks: Sequence[int],
     worlds: Sequence[int],
-    measure: str = "loss",
+    measure: str = "known",
     level: float = MATCHED,
 ) -> dict[int, tuple[float, ...]]:
     """For each rank the best learning rate under a rule, in each world.
@@ -35,15 +40,15 @@ def best_rates(
     rows : iterable of mappings
         With "seed", "rank", "scale", "learning_rate", "loss", "facts" and "known".
     measure : str
-        "loss" for the lowest loss, "known" for the most known facts among the rates that
-        reach `level` of the new facts.
+        "known" for the most known facts among the rates that reach `level` of the new facts,
+        "loss" for the lowest loss at the end.
 
     Returns
     -------
     dict from rank to one rate a world; NaN where no rate reaches the level, or none was run.
     """
     validation.choice("rule", rule, tuple(RULES))
-    validation.choice("measure", measure, ("loss", "known"))
+    validation.choice("measure", measure, ("known", "loss"))
     rows, found = list(rows), {}
     for rank in ranks:
         scale = RULES[rule](rank)
@@ -58,5 +63,61 @@ def _best(rows: Sequence[Row], measure: str, level: float) -> float:
     if measure == "loss":
         ready = [(row["loss"], row["learning_rate"]) for row in rows if row["loss"] is not None]
     else:
-        ready = [(-r["known"], r["learning_rate"]) for r in rows if r["facts"] >= level]
+        ready = [(-row["known"], row["learning_rate"]) for row in rows if row["facts"] >= level]
     return float(min(ready)[1]) if ready else float("nan")
+
+
+def medians(rule: str, measure: str = "known") -> Array:
+    """(ranks,): the best rate at each of `RANKS`, median of the choosing worlds that have one.
+
+    NaN where no world has.
+
+    Examples
+    --------
+    >>> medians("alpha/r, alpha = 16").tolist()
+    [0.003, 0.001, 0.001, 0.001]
+    """
+    found = best_rates(adaptations.plain_lora(), rule, RANKS, CHOOSE, measure)
+    there = [[rate for rate in found[rank] if np.isfinite(rate)] for rank in RANKS]
+    return np.array([np.median(each) if each else np.nan for each in there])
+
+
+def times_apart(rules: Sequence[str] = FOLLOWED) -> dict[str, float]:
+    """How many times the highest of the ranks' best rates is the lowest, for each rule.
+
+    Examples
+    --------
+    >>> times_apart()["alpha/r, alpha = 16"]
+    3.0
+    """
+    found = {rule: medians(rule) for rule in rules}
+    return {
+        rule: float(np.round(np.nanmax(rates) / np.nanmin(rates), 6))
+        for rule, rates in found.items()
+    }
+
+
+def best_rates_table(rules: Sequence[str] = FOLLOWED) -> Table:
+    """The best learning rate at each rank, and beside it the rate of the lowest loss.
+
+    Best is the rate that keeps most known facts, all new ones learned; "none" where no rate
+    of the map learns them. Rank 1 is short of room and wants a larger rate under every rule,
+    so what is set against each other is rank 4 and rank 64.
+
+    Examples
+    --------
+    >>> best_rates_table().rows[0][:6]
+    ('alpha/r, alpha = 16', '0.003', '0.001', '0.001', '0.001', '1')
+    """
+    rows = []
+    for rule in rules:
+        best, lowest = medians(rule), medians(rule, "loss")
+        rows.append((rule, *map(_shown, best), _shown(np.round(best[1] / best[-1])),
+                     f"{_shown(lowest[1])} to {_shown(lowest[-1])}"))  # fmt: skip
+    columns = ("rule", *(f"r = {rank}" for rank in RANKS), "r = 4 over r = 64",
+               "lowest loss, r = 4 to 64")  # fmt: skip
+    return Table(columns, rows)
+
+
+def _shown(value: float) -> str:
+    return f"{value:g}" if np.isfinite(value) else "none"

@@ -25,7 +25,10 @@ from .update import decompose
 
 #: The files of results, and the file that has the sha256 of each. The results have those
 #: of the weights.
-RESULTS = ("small_model", "small_lora", "small_live", "small_map", "pretrained", "adapters")
+RESULTS = (
+    "small_model", "small_lora", "small_live", "small_map", "pretrained", "pretrained_forgetting",
+    "adapters",
+)  # fmt: skip
 CHECKSUMS = "checksums.json"
 
 DATA = Path(__file__).parents[1] / "data"

@@ -15,9 +15,8 @@ import numpy as np
 from ..validation import Array
 from . import adaptations
 from .forgetting import CHOOSE, MATCHED, REPORT, Points, along, kept, verdict
-from .rates import best_rates
+from .rates import RANKS, best_rates
 
-RANKS = (1, 4, 16, 64)
 #: Rates are half a decade apart, so "the same" is within one step.
 STEP = 0.55
 VERDICTS = {"more": "holds", "less": "fails", "open": "open"}
@@ -82,7 +81,7 @@ def _one(of: Points, *setting: object) -> Array:
 
 def _rates(rule: str) -> Array:
     """(ranks, worlds): the decade of the best rate, by known facts at matched new ones."""
-    found = best_rates(adaptations.plain_lora(), rule, RANKS, CHOOSE, "known")
+    found = best_rates(adaptations.plain_lora(), rule, RANKS, CHOOSE)
     return np.log10([found[rank] for rank in RANKS])
 
 

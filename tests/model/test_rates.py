@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers.model import rates
+from helpers.model import adaptations, rates
 
 
 def row(seed, rank, scale, rate, facts, known, loss=0.1):
@@ -28,10 +28,25 @@ def test_the_best_rate_is_read_from_the_runs_of_the_rule():
         row(0, 4, 8.0, 1e-3, 1.0, 0.9, 0.0), row(1, 4, 4.0, 1e-4, 0.5, 1.0, 0.9),
     ]  # fmt: skip
     rule = "alpha/r, alpha = 16"
-    assert rates.best_rates(rows, rule, (4,), (0,))[4] == (3e-3,)
+    assert rates.best_rates(rows, rule, (4,), (0,), "loss")[4] == (3e-3,)
     by_known = rates.best_rates(rows, rule, (4, 16), (0, 1), "known")
     assert by_known[4][0] == 1e-3
     assert np.isnan(by_known[4][1])
     assert np.isnan(by_known[16]).all()
     with pytest.raises(ValueError, match="rule must be one of"):
         rates.best_rates(rows, "alpha", (4,), (0,))
+
+
+def test_the_table_is_of_the_runs():
+    """By hand, for one rule and rank: of the rates that learned all, what keeps most."""
+    best = []
+    for world in (0, 1, 2):
+        runs = [row for row in adaptations.plain_lora()
+                if (row["rank"], row["scale"], row["seed"]) == (64, 2.0, world)
+                and row["facts"] >= 0.975]  # fmt: skip
+        best.append(max(runs, key=lambda run: run["known"])["learning_rate"])
+    table = {row[0]: row for row in rates.best_rates_table().rows}
+    assert table["alpha/sqrt(r), alpha = 16"][4] == f"{sorted(best)[1]:g}"
+    for rule, apart in rates.times_apart().items():
+        medians = [float(cell) for cell in table[rule][1:5]]
+        assert apart == pytest.approx(max(medians) / min(medians))

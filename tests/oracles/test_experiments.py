@@ -357,11 +357,12 @@ def test_the_lowest_rank_that_is_enough(monkeypatch, enough, task, measure):
 
 
 def test_every_planned_run_can_be_called_and_is_planned_once():
-    from experiments import pretrained
+    from experiments import pretrained, pretrained_forgetting
 
     for function, grid in (
         (small.lora, config.lora_grid()),
         (pretrained.pretrained_lora, config.pretrained_grid()),
+        (pretrained_forgetting.pretrained_forgets, config.forgetting_grid()),
     ):
         files = [runs._file(function, setting) for setting in grid]
         assert len(files) == len(set(files)) > 0
@@ -373,7 +374,7 @@ def test_every_planned_run_can_be_called_and_is_planned_once():
             for setting in grid
             if setting["rank"] == 1
         ]
-        assert len(single) == len(set(single)) > 0
+        assert len(single) == len(set(single))
 
 
 # --- saved runs ---------------------------------------------------------------
@@ -537,6 +538,47 @@ def test_every_fact_is_trained_in_three_ways_and_asked_in_a_fourth():
             assert len(ways) == 3
             assert {item.answer for item in ways} == {later.answer}
             assert person.name in later.answer
+
+
+def test_the_way_that_chooses_and_the_way_that_reports_are_never_trained_on():
+    from experiments import pretrained_forgetting
+
+    trained, third, fourth = pretrained_forgetting.new(0)
+    questions_of = [{each.question for each in part} for part in (trained, third, fourth)]
+    assert sum(map(len, questions_of)) == len(set().union(*questions_of)) == 4 * 2 * 12
+    for asked in (*third, *fourth):
+        same = [item.answer for item in trained if item.answer.startswith(asked.start)]
+        (answer,) = set(same)
+        assert len(same) == 2
+        assert answer == f"{asked.start}{asked.following}."
+
+
+def test_general_questions_do_not_give_their_answer_away():
+    from experiments import general
+
+    asked = general.general()
+    assert len({each.question for each in asked}) == len(asked) > 90
+    for each in asked:
+        assert each.answer not in each.question
+        assert each.answer not in each.start
+        assert each.following.strip() == each.answer
+
+
+def test_a_fact_is_right_if_every_piece_is_the_likeliest(monkeypatch):
+    """A model whose likeliest next piece is always one more than the last, by hand."""
+    from types import SimpleNamespace
+
+    from experiments import general, pretrained, pretrained_forgetting
+
+    tokenizer = SimpleNamespace(encode=lambda text: [ord(letter) for letter in text])
+    monkeypatch.setattr(pretrained, "loaded", lambda: (None, tokenizer, {}))
+    model = SimpleNamespace(
+        model=lambda ids: SimpleNamespace(last_hidden_state=ids[..., None].float()),
+        lm_head=lambda states: torch.nn.functional.one_hot(states[..., 0].long() + 1),
+    )
+    asked = [general.Cloze("q", 'a"', "#$%"), general.Cloze("q", 'a"', "#$$"),
+             general.Cloze("longer", 'than "', "#")]  # fmt: skip
+    assert pretrained_forgetting.answered(model, asked).tolist() == [True, False, True]
 
 
 def test_the_worlds_of_two_seeds_have_different_facts():
