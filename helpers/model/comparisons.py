@@ -66,7 +66,7 @@ def tried(rank: int | None, worlds: Sequence[int] = REPORT) -> Points:
     Examples
     --------
     >>> tried(None).settings
-    ((1.0, 0.0001), (1.0, 0.0003))
+    ((1.0, 7e-05), (1.0, 0.0001), (1.0, 0.0003))
     """
     if rank is not None:
         return adaptations.lora(rank, worlds)

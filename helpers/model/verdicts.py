@@ -19,6 +19,8 @@ from .rates import RANKS, best_rates
 
 #: Rates are half a decade apart, so "the same" is within one step.
 STEP = 0.55
+#: The worlds in which pairs of settings were trained.
+PAIRED = REPORT[:2]
 VERDICTS = {"more": "holds", "less": "fails", "open": "open"}
 
 
@@ -151,10 +153,10 @@ def _placed() -> Array:
 
 
 def _identity(pair: str) -> Array:
-    """1 where a pair was found to be equal, -1 where not, in the first world that reports."""
-    found = [row["found"] for row in adaptations.identities()
-             if (row["pair"], row["seed"]) == (pair, REPORT[0])]  # fmt: skip
-    return np.array([(1.0 if found[0] else -1.0) if found else np.nan])
+    """(K,): 1 where a pair was found to be equal, -1 where not, in the worlds of `PAIRED`."""
+    found = {row["seed"]: 1.0 if row["found"] else -1.0
+             for row in adaptations.identities() if row["pair"] == pair}  # fmt: skip
+    return np.array([found.get(world, np.nan) for world in PAIRED])
 
 
 PREDICTIONS = (
@@ -246,6 +248,6 @@ PREDICTIONS = (
         "how LoRA+ is taken; Hayou et al. 2024, arXiv 2402.12354",
         "LoRA+ with ratio 16 and s = 16 end apart after 40 steps",
         lambda: -_identity("LoRA+ with ratio 16 is s times 16"),
-        REPORT[:1],
+        PAIRED,
     ),
 )
