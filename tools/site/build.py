@@ -50,7 +50,7 @@ ARCHIVE = "lora-rank-lab.zip"
 _CODE = re.compile(r"(^```.*?^```[ \t]*$|`[^`\n]*`)", flags=re.M | re.S)
 #: A cell that shows an explorer; `mine` is a reader's own adapter, or else the one that ships.
 _EXPLORER = re.compile(r"^explorers\.(\w+)\((mine)?\)$", flags=re.M)
-_LINK = re.compile(r"\[([^\]]+)\]\((?:(?:\.\./|appendix/)?(\w+)\.(?:ipynb|md))?(#[\w-]+)?\)")
+_LINK = re.compile(r"\[([^\]]+)\]\((?:(?:\.\./|appendix/)?(\w+)\.(?:ipynb|md))?(#[^\s)]+)?\)")
 
 
 def heading_slug(text: str) -> str:
