@@ -208,6 +208,8 @@ def test_the_same_control_looks_the_same_everywhere():
 
 #: Controls that stand on the values of the map of runs, and are named as the others of their kind.
 ON_THE_MAP = {"mapped_rank": "rank", "trained_scale": "scale", "mapped_rate": "learning rate"}
+#: Where the scale is a factor on a finished update.
+DIALS = ("behaviour", "adapter_cut")
 
 
 def test_every_control_is_named_and_shows_its_value():
@@ -219,7 +221,9 @@ def test_every_control_is_named_and_shows_its_value():
                     label[:1].isupper() or name in label for label in labels
                 )
             else:
-                assert ON_THE_MAP.get(name, name.replace("_", " ")) in control.description
+                dial = name == "scale" and factory in DIALS
+                wanted = "dial" if dial else ON_THE_MAP.get(name, name.replace("_", " "))
+                assert wanted in control.description
                 assert control.readout
 
 

@@ -13,7 +13,8 @@ from .modules import Adapter, Finding, Module, Part, Stated
 from .reading import read
 from .reporting.checking import Check, check, checks
 from .reporting.loading import Applied, Loader, Profile, applied, loaders, profiles
-from .reporting.report import Group, Row, groups, layer_map, rows, sentences
+from .reporting.placing import layer_map
+from .reporting.report import Group, Row, groups, rows, sentences
 from .reporting.summary import Answer, answer, check_table, group_table, table
 from .singular_values import Cut, plan, spectra, total_error
 

@@ -130,8 +130,7 @@ def config_with(
         given = dict(adapter.config["lora_parameters"])
         scale = given["scale"] if mlx_scale is None else mlx_scale
         return {**adapter.config, "lora_parameters": {**given, "rank": max(ranks), "scale": scale}}
-    where = shown(adapter.path)
-    parts = components(adapter.config, where)
+    parts = components(adapter.config, shown(adapter.path))
     placed: dict[str | None, list[tuple[str, int]]] = {}
     for i, name in enumerate(names):
         part, inside = in_component(name, parts)
@@ -158,16 +157,15 @@ def check_copied(adapter: Adapter, out: Path | None) -> None:
 def unread(adapter: Adapter) -> list[str]:
     """Tensors of updates that are not read, and so cannot be scaled or cut."""
     odd = [name for each in adapter.findings if each.kind == "odd" for name in each.names]
-    strange = ("of ", "LoRA tensor")
-    return odd + [name for name, kind in adapter.ignored.items() if kind.startswith(strange)]
+    kinds = ("of ", "LoRA tensor")
+    return odd + [name for name, kind in adapter.ignored.items() if kind.startswith(kinds)]
 
 
 def remarks(adapter: Adapter) -> list[str]:
     """What a copy of an adapter mends, takes along and leaves, in sentences."""
     said = []
     names = {name: mended(name, adapter.source) for name in adapter.tensors.entries}
-    changed = [name for name, new in names.items() if new != name]
-    if changed:
+    if changed := [name for name, new in names.items() if new != name]:
         said.append(
             f"Names of {len(changed)} tensors are mended, such as {shown(changed[0])}, now "
             f"{shown(names[changed[0]])}."
@@ -236,10 +234,9 @@ def save_copy(
                 shutil.copyfile(adapter.path / file, draft / file)
         else:
             write_jobs(draft, jobs, config, where)
-        private = [*adapter.tensors.files.values()]
-        no_more_open(draft, [*private, adapter.path] if adapter.source in _FOLDERS else private)
-        kept = {in_model(each.name): each.scale / folds.get(each.name, 1.0)
-                for each in adapter.modules}  # fmt: skip
+        folder = [adapter.path] if adapter.source in _FOLDERS else []
+        no_more_open(draft, [*adapter.tensors.files.values(), *folder])
+        kept = {in_model(m.name): m.scale / folds.get(m.name, 1.0) for m in adapter.modules}
         try:
             scales = {in_model(each.name): each.scale for each in read(draft).modules}
         except FileError:

@@ -48,4 +48,5 @@ def test_the_landing_page_has_what_the_build_fills_in():
     assert start == {
         "@LITE@": "Run it in your browser", "@FIRST@": "Read notebook 01",
         "cheatsheet.html": "The cheat sheet", "@ARCHIVE@": "Download the series",
+        "teach.html": "Teach this",
     }  # fmt: skip
