@@ -94,7 +94,10 @@ def opened(request: Any, browser: Any, address: str) -> Iterator[Opened]:
         "() => { for (const image of document.images) image.loading = 'eager';"
         " for (const folded of document.querySelectorAll('details')) folded.open = true; }"
     )
-    page.wait_for_function("[...document.images].every((image) => image.complete)")
+    served.lab.until(
+        lambda: page.evaluate("[...document.images].every((image) => image.complete)"),
+        "a picture does not come",
+    )
     yield Opened(page, complaints, nbformat.read(SHOWN[request.param], 4))
     page.context.close()
 
@@ -307,7 +310,11 @@ def test_the_keyboard_reaches_the_content_first(browser: Any, address: str) -> N
     page, _ = opened_at(browser[0], address, STEMS[0], WIDTHS["desk"], "light")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.innerText") == "Skip to content"
-    page.wait_for_function("document.activeElement.getBoundingClientRect().y >= 0")
+    # Not wait_for_function, which evaluates text in the page: its policy forbids that.
+    served.lab.until(
+        lambda: page.evaluate("document.activeElement.getBoundingClientRect().y >= 0"),
+        "what has the focus is out of sight",
+    )
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.closest('article, .content') !== null")

@@ -136,7 +136,9 @@ def test_from_the_question_to_the_card_by_keyboard(page: Any) -> None:
 
     forms.nth(3).locator("summary").focus()
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelectorAll('details.reading')[3].open")
+    served.lab.until(
+        lambda: readings.nth(3).get_attribute("open") is not None, "no reading unfolds"
+    )
     assert words[3].inner_text() == "Measured: effective rank."
     assert forms.nth(3).get_by_role("button", name="effective rank").is_disabled()
     assert not waiting.nth(1).is_visible()
