@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from functools import cache
 from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -60,6 +61,10 @@ class Links(HTMLParser):
         for key in ("id", "name"):
             if given.get(key):
                 self.anchors.add(str(given[key]))
+
+
+#: Read once each, for all links that lead there.
+links_of = cache(Links)
 
 
 class Opened(NamedTuple):
@@ -203,7 +208,7 @@ def test_formulas_are_drawn(opened: Opened) -> None:
 
 @pytest.mark.parametrize("stem", PAGES)
 def test_links_lead_somewhere(stem: str) -> None:
-    for link in Links(stem).links:
+    for link in links_of(stem).links:
         target = urlparse(link)
         if target.scheme in ("http", "https", "mailto", "data"):
             continue
@@ -212,7 +217,7 @@ def test_links_lead_somewhere(stem: str) -> None:
         file = served.SITE / (unquote(target.path) or f"{stem}.html")
         assert file.exists(), link
         if target.fragment and file.suffix == ".html":
-            assert unquote(target.fragment) in Links(file.stem).anchors, link
+            assert unquote(target.fragment) in links_of(file.stem).anchors, link
         if opens := parse_qs(target.query).get("path"):
             assert (served.SITE / "lite" / "files" / opens[0]).is_file(), link
 
@@ -255,10 +260,10 @@ def test_what_the_policy_does_not_name_does_not_run(browser: Any, address: str) 
 
 def test_the_way_through(address: str) -> None:
     """From the landing page to the first notebook, and from each to the next and back."""
-    assert [link for link in Links("index").links if link == f"{STEMS[0]}.html"]
+    assert [link for link in links_of("index").links if link == f"{STEMS[0]}.html"]
     for before, after in pairwise(STEMS):
-        assert f"{after}.html" in Links(before).links
-        assert f"{before}.html" in Links(after).links
+        assert f"{after}.html" in links_of(before).links
+        assert f"{before}.html" in links_of(after).links
 
 
 #: What changes from view to view, and which of axe's rules are held there: a theme changes colours
