@@ -76,7 +76,7 @@ def pdfs(root: Path, folder: Path, decks: bool) -> bool:
 def page(decks: bool) -> str:
     """The site's page "Teach this", as Markdown; links lead into the kit's folder."""
     rows = [
-        f'<li>{path.name}, about {path.takes} minutes: <a href="teach/slides/{path.key}.html">'
+        f'<li>{path.name} ({path.takes} minutes): <a href="teach/slides/{path.key}.html">'
         f"slides</a>{_pdf(path.key) if decks else ''}, "
         f'<a href="teach/notes/path_{path.key}.html">running sheet</a></li>'
         for path in paths.read()
