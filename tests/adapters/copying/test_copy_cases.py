@@ -11,6 +11,7 @@ import pytest
 
 from helpers import adapters
 from tests.support.adapters import draw, file_bytes, tree
+from tests.support.field_folders import several
 
 numpy_files = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed")
 
@@ -21,14 +22,6 @@ def pair(stem, scale, rank=4, ends=("lora_A.weight", "lora_B.weight"), seed=0, d
     """The two tensors of a module, and what it adds at this scale."""
     A, B = (draw(seed + i, *shape).astype("f4") for i, shape in enumerate(((rank, k), (d, rank))))
     return {f"{stem}.{ends[0]}": A, f"{stem}.{ends[1]}": B}, {stem: scale * B.astype(float) @ A}
-
-
-def several(*pairs):
-    tensors, updates = {}, {}
-    for one, update in pairs:
-        tensors |= one
-        updates |= update
-    return tensors, updates
 
 
 KOHYA = ("lora_down.weight", "lora_up.weight")
