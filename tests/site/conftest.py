@@ -70,3 +70,15 @@ def nothing_outside(browser: tuple[Any, list[str]]) -> Iterator[None]:
     said = list(asked)
     asked.clear()
     assert said == [], "asked of other machines"
+
+
+@pytest.fixture(scope="module")
+def page(browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """One page for all tests of a module, as large as its `VIEWPORT`, and what it complains of."""
+    context = browser[0].new_context(viewport=request.module.VIEWPORT)
+    opened = context.new_page()
+    opened.complaints = []
+    opened.on("console", lambda said: opened.complaints.append(said.text))
+    opened.on("pageerror", lambda error: opened.complaints.append(str(error)))
+    yield opened
+    context.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
 from functools import cache
 from itertools import product
 from typing import Any
@@ -18,6 +17,7 @@ from tools.site import bake, blocks, served
 from tools.site.classes import Classes
 
 SCRIPT = served.ROOT / "tools" / "site" / "static" / "explorer.js"
+VIEWPORT = {"width": 1366, "height": 800}
 #: Settings at which page and Python are compared.
 SETTINGS = 200
 #: In units of a drawing.
@@ -33,18 +33,6 @@ ASSEMBLED = """async (all) => {
   await Promise.all([...files].map((address) => explorer.fetched(address)));
   return all.map((at) => explorer.assembled(at));
 }"""
-
-
-@pytest.fixture(scope="module")
-def page(browser: Any) -> Iterator[Any]:
-    """One page for all explorers."""
-    context = browser[0].new_context(viewport={"width": 1366, "height": 800})
-    opened = context.new_page()
-    opened.complaints = []
-    opened.on("console", lambda said: opened.complaints.append(said.text))
-    opened.on("pageerror", lambda error: opened.complaints.append(str(error)))
-    yield opened
-    context.close()
 
 
 def drawn(explorer: Explorer, drawing: Drawing, settings: dict[str, Any]) -> list[str]:

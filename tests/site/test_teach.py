@@ -15,7 +15,7 @@ from tools.teach import editions, paths
 
 KIT = served.SITE / "teach"
 PATHS = paths.read()
-SLIDE = {"width": 1280, "height": 720}
+VIEWPORT = {"width": 1280, "height": 720}
 #: Of text, in pixels of a slide; signs in an index are smaller, as they are in print.
 SMALLEST = 24
 pytestmark = pytest.mark.usefixtures("nothing_outside")
@@ -40,18 +40,6 @@ FAULTS = """async (smallest) => {
   }
   return faults;
 }"""
-
-
-@pytest.fixture(scope="module")
-def page(browser: Any) -> Iterator[Any]:
-    """One page for all of the kit."""
-    context = browser[0].new_context(viewport=SLIDE)
-    opened = context.new_page()
-    opened.complaints = []
-    opened.on("console", lambda said: opened.complaints.append(said.text))
-    opened.on("pageerror", lambda error: opened.complaints.append(str(error)))
-    yield opened
-    context.close()
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.key)
