@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.lora.scaling import RSLORA
-from helpers.model import results, tasks
+from helpers.model import forgetting, results, tasks
 from helpers.model.recipe import COOL_DOWN, WARM_UP, rate_at
 from helpers.model.tasks import FULL_RANK
 
@@ -139,23 +139,52 @@ PRETRAINED_TRUNCATIONS = (1, 4, 16, 64, 256)
 FORGETTING_PEOPLE = 12
 FORGETTING_TRAINING: dict[str, Any] = {"steps": 40, "batch": 8}
 FORGETTING_DIALS = (0.75,)
-FORGETTING_SEEDS = (0, 1)
-#: Rank (None: all weights), scale and rate, in the order of use.
-FORGETTING_LINES = (
-    (None, 1.0, 5e-5), (64, 2.0, 3e-4), (4, 4.0, 1e-3),
-    (None, 1.0, 1.5e-4), (64, 2.0, 1e-3), (4, 4.0, 3e-3),
-    (64, 0.25, 3e-3),
-    (None, 1.0, 2e-5), (64, 2.0, 1e-4), (4, 4.0, 3e-4), (64, 0.25, 1e-3),
-)  # fmt: skip
+#: The scales of each rank: those of alpha = 16 under both rules, that of alpha = 2r, and at rank
+#: 64 a large one, so that three scales can be compared.
+FORGETTING_SCALES: dict[int, tuple[float, ...]] = {
+    1: (16.0, 2.0), 4: (4.0, 8.0, 2.0), 16: (1.0, 4.0, 2.0), 64: (0.25, 2.0, 16.0),
+    256: (0.0625, 1.0, 2.0),
+}  # fmt: skip
+#: Rates in half decades, then those between them.
+FORGETTING_RATES = (
+    (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
+    (1.8e-5, 5.6e-5, 1.8e-4, 5.6e-4, 1.8e-3, 5.6e-3, 1.8e-2),
+)
+#: Which of them: the rate of all weights, and the rate times sqrt(s r) of LoRA.
+FORGETTING_FULL, FORGETTING_BAND = (1.7e-5, 5e-4), (2.5e-3, 4e-2)
+#: Four times the steps: rank (None: all weights), scale, rates.
+FORGETTING_LONGER = (
+    (None, 1.0, (1e-5, 1.8e-5, 3e-5, 5.6e-5, 1e-4)),
+    (64, 2.0, (5.6e-5, 1e-4, 1.8e-4, 3e-4, 5.6e-4)),
+    (4, 4.0, (1.8e-4, 3e-4, 5.6e-4, 1e-3, 1.8e-3)),
+)
 
 
 def forgetting_grid() -> list[dict[str, Any]]:
-    """All runs of `pretrained_forgetting`: whoever stops early has the first lines whole."""
-    return [
-        {"seed": seed, "rank": rank, "scale": scale, "learning_rate": rate}
-        for rank, scale, rate in FORGETTING_LINES
-        for seed in FORGETTING_SEEDS
+    """All runs of `pretrained_forgetting`: whoever stops early has the first of them whole."""
+    worlds = (*forgetting.CHOOSE, *forgetting.REPORT)
+    grid = []
+    for rates in FORGETTING_RATES:
+        each: list[tuple[int | None, float, float]] = [
+            (rank, scale, rate)
+            for rank, scales in FORGETTING_SCALES.items()
+            for scale, rate in product(scales, rates)
+            if FORGETTING_BAND[0] <= (scale * rank) ** 0.5 * rate <= FORGETTING_BAND[1]
+        ]
+        low, high = FORGETTING_FULL
+        each += [(None, 1.0, rate) for rate in rates if low <= rate <= high]
+        grid += [_forgets(seed, *setting) for seed in worlds for setting in each]
+    grid += [
+        {**_forgets(seed, rank, scale, rate), "steps": 4 * FORGETTING_TRAINING["steps"]}
+        for seed in worlds
+        for rank, scale, rates in FORGETTING_LONGER
+        for rate in rates
     ]
+    return grid
+
+
+def _forgets(seed: int, rank: int | None, scale: float, rate: float) -> dict[str, Any]:
+    return {"seed": seed, "rank": rank, "scale": scale, "learning_rate": rate}
 
 
 def rules(rank: int) -> tuple[bool, ...]:

@@ -70,11 +70,10 @@ def _swept() -> set[tuple[Any, ...]]:
 
 #: Rank 64, all new facts right, by three pairs of scale and rate: is it the same update?
 TRIO = ((0.25, 1e-3), (2.0, 3e-4), (16.0, 1e-4))
-#: Between two rates of the map, where nearly all new facts are just learned: rank (None: all
-#: weights), scale, rate.
-REFINED = (
-    (64, 16.0, 1.7e-5), (64, 4.0, 6e-5), (16, 16.0, 6e-5), (16, 64.0, 1.7e-5), (None, 1.0, 7e-5),
-)  # fmt: skip
+#: Between two rates of the map: of LoRA where sqrt(s r) times the rate is in the band, around
+#: where nearly all new facts are just learned, and of all weights.
+BETWEEN, BETWEEN_BAND = (1.7e-5, 6e-5, 1.7e-4, 6e-4, 1.7e-3), (4e-4, 4e-3)
+BETWEEN_SCALES, BETWEEN_FULL = (4.0, 16.0, 64.0), (7e-5, 1.7e-4)
 #: The share of the known people that is mixed in.
 REPLAYED = (0.01, 0.03, 0.1)
 #: Rank at which each placement has as many numbers as all matrices at rank 4.
@@ -140,8 +139,15 @@ def around() -> list[Setting]:
 
 
 def refined() -> list[Setting]:
-    """Between the rates of the map, in the worlds that report."""
-    return [adapted(seed, *each) for seed in REPORT for each in REFINED]
+    """Between the rates of the map: in the worlds that choose, then in those that report."""
+    each: list[tuple[int | None, float, float]] = [(None, 1.0, rate) for rate in BETWEEN_FULL]
+    low, high = BETWEEN_BAND
+    each += [
+        (rank, scale, rate)
+        for rank, scale, rate in product(reversed(RANKS), BETWEEN_SCALES, BETWEEN)
+        if low <= (scale * rank) ** 0.5 * rate <= high
+    ]
+    return [adapted(seed, *setting) for seed in (*CHOOSE, *REPORT) for setting in each]
 
 
 def mixed() -> list[Setting]:

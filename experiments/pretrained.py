@@ -20,6 +20,8 @@ import torch
 from . import config, questions
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+#: An accelerator is used where there is one; nothing needs it.
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @lru_cache(maxsize=1)
@@ -36,7 +38,7 @@ def loaded() -> tuple[Any, Any, dict[str, torch.Tensor]]:
     where = {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
     model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(**where)
-    model.requires_grad_(False)
+    model.to(DEVICE).requires_grad_(False)
     base = {name: layer.weight.clone() for name, layer in linear_layers(model).items()}
     return model.eval(), tokenizer, base
 
@@ -73,7 +75,7 @@ def batches(items: list[questions.Item], tokenizer: Any, training: config.Traini
         for row, i in enumerate(chosen):
             ids[row, : len(encoded[i][0])] = torch.tensor(encoded[i][0])
             labels[row, : len(encoded[i][1])] = torch.tensor(encoded[i][1])
-        yield ids, labels
+        yield ids.to(DEVICE), labels.to(DEVICE)
 
 
 def fit(
@@ -87,7 +89,7 @@ def fit(
         for group in optimiser.param_groups:
             group["lr"] = training.learning_rate * training.rate_at(step)
         learned = labels[:, 1:] != -100
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(DEVICE, torch.bfloat16):
             states = model.model(ids).last_hidden_state[:, :-1][learned]
             logits = model.lm_head(states)
         loss = torch.nn.functional.cross_entropy(logits.float(), labels[:, 1:][learned])
@@ -106,8 +108,9 @@ def behaviour(model: Any, tokenizer: Any, task: str, seed: int) -> dict[str, Any
     _, held_out = questions.TASKS[task](seed)
     tokenizer.padding_side = "left"
     tokenizer.pad_token_id = 2
-    texts = tokenizer([chat(item.question) for item in held_out], return_tensors="pt", padding=True)
-    with torch.autocast("cpu", torch.bfloat16):
+    asked_of_it = [chat(item.question) for item in held_out]
+    texts = tokenizer(asked_of_it, return_tensors="pt", padding=True).to(DEVICE)
+    with torch.autocast(DEVICE, torch.bfloat16):
         out = model.generate(**texts, max_new_tokens=18, do_sample=False, pad_token_id=2)
     answers = tokenizer.batch_decode(
         out[:, texts["input_ids"].shape[1] :], skip_special_tokens=True
@@ -162,7 +165,7 @@ def pretrained_full(task: str, seed: int) -> dict[str, Any]:
         "before": before,
         "after": after,
         "ranks": rows,
-        "tensors": {name: s.half().contiguous() for name, (_, s, _) in parts.items()},
+        "tensors": {name: s.half().cpu().contiguous() for name, (_, s, _) in parts.items()},
     }
 
 

@@ -19,7 +19,7 @@ from helpers.model import world
 
 from . import config, general, pretrained, questions
 
-BATCH = 16
+BATCH = 32
 Questions = Sequence[general.Cloze]
 
 
@@ -39,8 +39,8 @@ def answered(model: Any, asked: Questions) -> np.ndarray:
         ids = torch.full((len(pairs), max(len(a) + len(b) for a, b in pairs)), 2)
         for row, (before, after) in enumerate(pairs):
             ids[row, : len(before) + len(after)] = torch.tensor(before + after)
-        with torch.autocast("cpu", torch.bfloat16):
-            states = model.model(ids).last_hidden_state
+        with torch.autocast(pretrained.DEVICE, torch.bfloat16):
+            states = model.model(ids.to(pretrained.DEVICE)).last_hidden_state
             for row, (before, after) in enumerate(pairs):
                 here = states[row, len(before) - 1 : len(before) + len(after) - 1]
                 found.append(model.lm_head(here).argmax(dim=-1).tolist() == after)
@@ -73,7 +73,7 @@ def new(seed: int) -> tuple[list[questions.Item], list[general.Cloze], list[gene
 
 
 def pretrained_forgets(
-    seed: int, rank: int | None, scale: float, learning_rate: float
+    seed: int, rank: int | None, scale: float, learning_rate: float, steps: int | None = None
 ) -> dict[str, Any]:
     """Train the facts of new people; what is known then, of the new and of the old.
 
@@ -85,6 +85,8 @@ def pretrained_forgets(
         Of PEFT's LoRA in every linear layer; None trains their weights.
     scale : float
         The scale s. Without a rank it has no effect: give 1.
+    steps : int or None
+        None for those of `config.FORGETTING_TRAINING`.
 
     Returns
     -------
@@ -102,7 +104,8 @@ def pretrained_forgets(
         parameters = [layer.weight.requires_grad_() for layer in layers.values()]
     else:
         parameters = [each for each in adapted.parameters() if each.requires_grad]
-    training = config.Training(learning_rate=learning_rate, **config.FORGETTING_TRAINING)
+    common = config.FORGETTING_TRAINING
+    training = config.Training(steps or common["steps"], learning_rate, common["batch"])
     loss = pretrained.fit(model, parameters, trained, tokenizer, training, seed)
     found: dict[str, Any] = {
         "parameters": sum(each.numel() for each in parameters),

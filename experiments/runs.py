@@ -115,11 +115,15 @@ def _run(function: Callable[..., dict[str, Any]], setting: Settings, folder: Pat
 
 
 def provenance(script: str) -> dict[str, Any]:
-    """By what, with which versions, when."""
+    """By what, with which versions, when; and on which accelerator, where there was one."""
+    import torch
+
     packages = ("numpy", "torch", "safetensors")
+    device = {"device": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
     return {
         "script": script,
         "python": platform.python_version(),
         **{package: version(package) for package in packages},
+        **device,
         "date": date.today().isoformat(),
     }
