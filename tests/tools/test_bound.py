@@ -125,6 +125,8 @@ def test_tables_and_texts_of_stored_outputs_can_be_used():
         scope.value("at('c03-05', 'style', 'r = 2')")
     with pytest.raises(KeyError, match="no cell nothing"):
         scope.value("shown('nothing')")
+    with pytest.raises(KeyError, match="03 has no cell nothing"):
+        scope.value("code('nothing')")
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ In the file of a text's claims, beside the findings (`claim`), which the table l
 
 An expression may use what `NAMES` lists, and of the notebook's stored outputs, which nbval
 holds: `shown(cell)`, their text, and `at(cell, row, column)`, a number or the words in a table.
-Of another notebook the cell is "07 c06-21".
+`code(cell)` is a cell's source. Of another notebook the cell is "07 c06-21".
 """
 
 from __future__ import annotations
@@ -51,8 +51,10 @@ SOURCE = text.ROOT / "notebooks" / "appendix" / "claims"
 #: What an expression may use, by its name there.
 NAMES = {
     "np": "numpy",
+    "adaptations": "helpers.model.adaptations",
     "adapters": "helpers.adapters",
     "article": "helpers.lora.article",
+    "published": "helpers.lora.published",
     "scaling": "helpers.lora.scaling",
     "spectrum": "helpers.lora.spectrum",
     "summaries": "helpers.lora.summaries",
@@ -60,14 +62,21 @@ NAMES = {
     "updates": "helpers.lora.updates",
     "comparisons": "helpers.model.comparisons",
     "cases": "helpers.model.cases",
+    "cuts": "helpers.model.cuts",
     "deployments": "helpers.model.deployments",
+    "exercises": "helpers.exercises",
+    "fine_tuning": "helpers.model.fine_tuning",
+    "forgetting": "helpers.model.forgetting",
+    "gradients": "helpers.model.gradients",
     "map_checks": "helpers.model.map_checks",
     "matched": "helpers.model.matched",
     "pretrained": "helpers.model.pretrained",
     "rates": "helpers.model.rates",
+    "recall": "helpers.model.recall",
     "settings": "helpers.model.settings",
     "results": "helpers.model.results",
     "shipped": "helpers.model.shipped",
+    "tasks": "helpers.model.tasks",
     "world": "helpers.model.world",
     "training": "helpers.training",
     "verdicts": "helpers.model.verdicts",
@@ -145,8 +154,9 @@ class Scope:
     def __init__(self, where: str, names: Mapping[str, str]) -> None:
         self.where, self.names = where, names
         self.values: dict[str, Any] = {
-            "shown": partial(outputs.shown, where), "at": partial(outputs.at, where)
-        }  # fmt: skip
+            each.__name__: partial(each, where)
+            for each in (outputs.shown, outputs.at, outputs.code)
+        }
         self.results: dict[str, Any] = {}
 
     def value(self, expression: str, **extra: Any) -> Any:

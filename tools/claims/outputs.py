@@ -1,4 +1,4 @@
-"""What a notebook's cells show, as it is stored; nbval holds that they show it still."""
+"""What a notebook's cells show and run, as stored; nbval holds that they show it still."""
 
 from __future__ import annotations
 
@@ -36,6 +36,15 @@ def _words(found: str) -> str:
 def shown(where: str, cell: str) -> str:
     """What a cell shows, on one line."""
     return _words(_html(*_placed(where, cell)))
+
+
+def code(where: str, cell: str) -> str:
+    """The source of a cell. Raises KeyError if there is no such cell."""
+    place, identity = _placed(where, cell)
+    for each in text.notebook(place)["cells"]:
+        if each["id"] == identity:
+            return "".join(each["source"])
+    raise KeyError(f"{place} has no cell {identity}")
 
 
 def at(where: str, cell: str, row: str, column: str) -> float | str:
