@@ -11,13 +11,14 @@ WORKERS := -n 2
 # JupyterLab refuses to start as root unless told; inside a container that is the usual user.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab test test-unit test-notebooks test-versions test-colab test-binder \
+.PHONY: help lab test test-unit test-notebooks test-project test-versions test-colab test-binder \
 	test-browser test-oracles site test-site teach test-hub bench-hub lint refresh picture bench experiments \
 	experiments-all address clean
 
 help:
 	@echo "make lab             open the series in JupyterLab, at notebook 01"
-	@echo "make test            everything that CI checks, but the browser"
+	@echo "make test            linters, every formula, sentence and stored output; no browser"
+	@echo "make test-project    set-up, archive, wheel, a lone notebook, and a sample of planted faults"
 	@echo "make test-browser    each notebook in a real JupyterLab, sliders moved by keyboard"
 	@echo "make test-versions   stored outputs with the oldest versions, another BLAS kernel, two threads"
 	@echo "make test-colab      stored outputs, set-up and sliders with Colab's versions, a third kernel"
@@ -62,7 +63,11 @@ lint: ready-test
 	$(BIN)/python -c "from importlinter.cli import lint_imports_command as run; run()" --no-cache
 
 test-unit: ready-test
-	$(BIN)/python -m pytest -q -n 2 --dist=worksteal tests --ignore=tests/browser --ignore=tests/site
+	$(BIN)/python -m pytest -q -n 2 --dist=worksteal tests --ignore=tests/browser --ignore=tests/site -m "not project"
+
+# How the series is set up, packed, fetched and guarded: nothing that a reader's change breaks.
+test-project: ready-test
+	$(BIN)/python -m pytest -q -n 2 --dist=worksteal tests/tools -m project
 
 test-notebooks: ready-test
 	$(BIN)/python $(NBVAL) $(NOTEBOOKS)

@@ -27,3 +27,8 @@ def global_random_state_is_untouched():
     after = np.random.get_state()
     assert before[2] == after[2]
     assert np.array_equal(before[1], after[1])
+
+
+def pytest_collection_modifyitems(items):
+    """Tests that take seconds come first, so that no worker is left with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)

@@ -9,6 +9,8 @@ import pytest
 
 from tools import project
 
+pytestmark = pytest.mark.project
+
 ROOT = project.ROOT
 #: Tests that read files of the whole project; what they need, an archive could lack. What takes
 #: seconds and reads no more than these is left to the project itself.
@@ -70,6 +72,7 @@ def test_without_git_the_files_are_those_that_gitignore_does_not_name(unpacked, 
     assert len(project.files(copy)) == len(project.files())
 
 
+@pytest.mark.long
 def test_its_tests_are_found_and_those_that_read_the_project_pass(unpacked):
     """Each test file is imported, and with it whatever it reads at its top."""
     chosen = ["tests", "--ignore=tests/browser", "--ignore=tests/site", "-n", "0"]

@@ -30,7 +30,10 @@ IGNORED = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
 #: Environment variables without anything on Python's path.
 PLAIN = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
-pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not found")
+pytestmark = [
+    pytest.mark.project,
+    pytest.mark.skipif(shutil.which("git") is None, reason="git is not found"),
+]
 
 
 def git(folder, *arguments):
@@ -306,6 +309,7 @@ def test_one_thread_unless_the_reader_says_otherwise(short, series, before, afte
     assert done.stdout.splitlines() == [READY, after]
 
 
+@pytest.mark.long
 def test_the_whole_notebook_on_its_own(notebook, content, environment):
     """It gives the stored outputs in a folder where there was nothing but the notebook."""
     pytest.importorskip("nbval")

@@ -19,7 +19,10 @@ ROOT = environments.ROOT
 KIND = environments.Kind(".venv-play", ("-r", "requirements.txt"))
 RECORD = "played/__init__.py,,0\nplayed/scripts.js,,4\npip-1.dist-info/RECORD,,\n"
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="make is not used on Windows")
+pytestmark = [
+    pytest.mark.project,
+    pytest.mark.skipif(os.name == "nt", reason="make is not used on Windows"),
+]
 
 
 def packages(folder):

@@ -28,6 +28,7 @@ def test_make_test_lints_runs_the_units_and_every_notebook():
     units = next(line for line in said.splitlines() if "worksteal tests" in line)
     left_out = re.findall(r"--ignore=(\S+)", units)
     assert left_out == ["tests/browser", "tests/site"]
+    assert re.findall(r' -m (".*?"|\S+)', units) == ["pytest", '"not project"']
     stored = next(line for line in said.splitlines() if "--nbval " in line)
     assert "--nbval-lax" not in stored
     assert stored.split("--dist=loadfile ")[1].split() == [
@@ -38,6 +39,7 @@ def test_make_test_lints_runs_the_units_and_every_notebook():
 @pytest.mark.parametrize(
     "verb, said",
     [
+        ("test-project", "tests/tools -m project"),
         ("lab", "jupyterlab  notebooks/01_setup.ipynb"),
         ("test-browser", "tests/browser"),
         ("test-site", "tests/site"),

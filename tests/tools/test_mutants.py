@@ -11,6 +11,8 @@ from tools.mutants import __main__ as command
 from tools.mutants import faults, generated, running
 from tools.project import ROOT
 
+pytestmark = pytest.mark.project
+
 LISTED = faults.read()
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="faults are tried in forked children")
 
@@ -44,6 +46,7 @@ def test_the_tests_that_should_notice_exist():
             assert (ROOT / each.partition("::")[0]).exists(), fault
 
 
+@pytest.mark.long
 @forks
 def test_a_sample_of_planted_faults_is_caught(tmp_path):
     done = subprocess.run(

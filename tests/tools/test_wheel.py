@@ -14,6 +14,8 @@ import pytest
 
 from tools import project
 
+pytestmark = pytest.mark.project
+
 ROOT = project.ROOT
 #: What a notebook needs and the command does not.
 NOT_NEEDED = ("matplotlib", "ipywidgets", "safetensors", "helpers")
