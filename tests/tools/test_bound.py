@@ -150,6 +150,7 @@ def test_numbers_of_a_sentence(words, expected):
         ("See notebooks 03 and 04, `r=16`, and figure above.", []),
         ("Which is larger at rank 4?", []),
         ("Drag the rank to 16.", []),
+        ("Read. 0.25.", ["0.25"]),
         ("Draggable things are 16.", ["16"]),
         ("The same $x_1^{2}$ below.", ["same", "below"]),
     ],

@@ -37,7 +37,7 @@ NOT_STATED = {
     "a question": r".*\?$",
     "an instruction": (
         r"(?:Exercise \d+\.|Run|Predict\.|Say|Draw|Drag|Move|Turn|Try|Write|Find|"
-        r"Look|Compare|Switch|Drop|Choose|Read|Put|Solve|Compute|Use|Let|Count|Divide|"
+        r"Look|Compare|Switch|Drop|Choose|Read(?!\.)|Put|Solve|Compute|Use|Let|Count|Divide|"
         r"Multiply|Press|Start|Open|Commit|Go|Ask|Get|Save)\b.*"
     ),
     "a title or a line of the card": (
