@@ -54,6 +54,7 @@ NAMES = {
     "adaptations": "helpers.model.adaptations",
     "adapters": "helpers.adapters",
     "article": "helpers.lora.article",
+    "controls": "helpers.controls",
     "published": "helpers.lora.published",
     "scaling": "helpers.lora.scaling",
     "spectrum": "helpers.lora.spectrum",
@@ -88,7 +89,7 @@ NUMBER = re.compile(
 #: Numbers that are names.
 REFERENCE = re.compile(
     r"\b(?:[Nn]otebooks?|[Ee]xercises?|appendix|cell|section|step|question)s? "
-    r"\d+(?:(?:, | and | to | or )\d+)*"
+    r"\d+(?:(?:, | and | to | or )\d+)*(?!\d|\.\d)"
 )
 INDEX = re.compile(r"[\^_](?:\{[^}]*\}|\w)")
 KEYS = {
