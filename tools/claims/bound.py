@@ -7,7 +7,8 @@ In the file of a text's claims, beside the findings (`claim`), which the table l
 
     [[bound]]
     words = "At rank 2 the error of style is 6.608"      # as they stand, without links, emphasis
-    gives = [2, "at('c03-05', 'style, alpha/r', 'r = 2')"]     # its numbers, one after another
+    gives = [2, "at('c03-05', 'style, alpha/r', 'r = 2')"]     # its numbers in order; one at
+                                                               # least, or holds, needs a result
     holds = "at('c03-05', 'style, alpha/r', 'r = 2') > 6"        # or a list of these
 
     [[formula]]
@@ -201,9 +202,17 @@ def stated(words: str) -> list[tuple[str, bool]]:
     ]
 
 
+def _literal(expression: str) -> bool:
+    """Whether no result enters an expression."""
+    tree = ast.parse(expression.strip(), mode="eval")
+    return not any(isinstance(node, ast.Name) for node in ast.walk(tree))
+
+
 def _numbers(entry: Entry, scope: Scope) -> list[str]:
     """Which numbers of the words are others than `gives` gives, at the digits that are stated."""
     numbers, gives = stated(entry.words), list(entry.has["gives"])
+    if "holds" not in entry.has and all(_literal(str(each)) for each in gives):
+        return [f"{entry.where} gives numbers that no result enters: {entry.words}"]
     if len(numbers) != len(gives):
         said = [number for number, _ in numbers]
         return [f"{entry.where} gives {len(gives)} numbers for {said}: {entry.words}"]
