@@ -84,7 +84,7 @@ def _pieces(name: str) -> Iterator[tuple[str, str]]:
         return
     for cell in notebook(name)["cells"]:
         tags = cell["metadata"].get("tags", [])
-        if cell["cell_type"] == "markdown" and "navigation" not in tags:
+        if cell["cell_type"] == "markdown" and not {"navigation", "path"} & set(tags):
             yield cell["id"], "".join(cell["source"])
 
 
