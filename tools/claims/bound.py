@@ -84,6 +84,7 @@ NAMES = {
     "world": "helpers.model.world",
     "theory": "helpers.training.theory",
     "training": "helpers.training",
+    "transformer": "helpers.model.transformer",
     "verdicts": "helpers.model.verdicts",
 }
 #: A number as a text states it: no exponent, index or part of a name.

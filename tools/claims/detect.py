@@ -38,7 +38,7 @@ NOT_STATED = {
     "an instruction": (
         r"(?:Exercise \d+\.|Run|Predict\.|Say|Draw|Drag|Move|Turn|Try|Write|Find|"
         r"Look|Compare|Switch|Drop|Choose|Read(?!\.)|Put|Solve|Compute|Use|Let|Count|Divide|"
-        r"Multiply|Press|Start|Open|Commit|Go|Ask|Get|Save)\b[^:]*"
+        r"Multiply|Press|Start|Open|Commit|Go|Ask|Get|Save)\b(?:(?!\. \d)[^:])*"
     ),
     "a title or a line of the card": (
         r"(?:More|Two commands|Three shorter paths:|What came out, and why|"
