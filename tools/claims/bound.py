@@ -11,6 +11,10 @@ In the file of a text's claims, beside the findings (`claim`), which the table l
                                                                # least, or holds, needs a result
     holds = "at('c03-05', 'style, alpha/r', 'r = 2') > 6"        # or a list of these
 
+    [[bound]]
+    words = "6.608: further away than nothing at all"
+    as = "03 At rank 2 the error of"       # says what that text binds so, with no other number
+
     [[formula]]
     words = '''$(1 - s)^2 E_r$'''
     reads = "(1 - s)**2 * E"                             # the same in Python
@@ -35,7 +39,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +102,7 @@ REFERENCE = re.compile(
 )
 INDEX = re.compile(r"[\^_](?:\{[^}]*\}|\w)")
 KEYS = {
-    "bound": ({"words"}, {"holds", "gives"}),
+    "bound": ({"words"}, {"holds", "gives", "as"}),
     "formula": ({"words", "reads", "is", "over"}, set()),
     "excepted": ({"words", "because"}, set()),
 }
@@ -215,7 +219,7 @@ def _literal(expression: str) -> bool:
 def _numbers(entry: Entry, scope: Scope) -> list[str]:
     """Which numbers of the words are others than `gives` gives, at the digits that are stated."""
     numbers, gives = stated(entry.words), list(entry.has["gives"])
-    if "holds" not in entry.has and all(_literal(str(each)) for each in gives):
+    if not {"holds", "as"} & entry.has.keys() and all(_literal(str(each)) for each in gives):
         return [f"{entry.where} gives numbers that no result enters: {entry.words}"]
     if len(numbers) != len(gives):
         said = [number for number, _ in numbers]
@@ -234,6 +238,25 @@ def _numbers(entry: Entry, scope: Scope) -> list[str]:
                 f"{entry.where} says {shown}, {expression} is {_short(value)}: {entry.words}"
             )
     return wrong
+
+
+@cache
+def _all() -> dict[str, File]:
+    return read()
+
+
+def _named(entry: Entry) -> list[str]:
+    """What is wrong with the sentence of another text that `as` names: gone, or other numbers."""
+    where, _, begin = entry.has["as"].partition(" ")
+    bound = [each for each in _all()[where].entries if each.kind == "bound"]
+    found = [each.words for each in bound if each.words.startswith(begin)]
+    if not found:
+        return [f"{entry.where}: {where} binds nothing that begins {begin!r}: {entry.words}"]
+    known = {number for words in found for number, _ in stated(words)}
+    strange = [number for number, _ in stated(entry.words) if number not in known]
+    if strange and "gives" not in entry.has:
+        return [f"{entry.where} says {strange}, {where} does not: {entry.words}"]
+    return []
 
 
 def _formula(entry: Entry, scope: Scope) -> list[str]:
@@ -270,6 +293,8 @@ def problems(file: File, passages: Sequence[text.Passage] | None = None) -> list
                     )
             if "gives" in entry.has:
                 found += _numbers(entry, file.known)
+            if "as" in entry.has:
+                found += _named(entry)
             if entry.kind == "formula":
                 found += _formula(entry, file.known)
         except Exception as error:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import html
 import json
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # pytest brings it
 
 ROOT = Path(__file__).parents[2]
 #: Texts that are no notebook, by the name of the file that holds their claims.
@@ -17,6 +23,8 @@ PAGES = {
     "cheatsheet": "notebooks/cheatsheet.md",
     "landing": "tools/site/index.md",
 }
+#: What an instructor has: the notes on all notebooks, and the quiz.
+TEACHING = {"notes": ROOT / "teaching" / "notes", "quiz": ROOT / "teaching" / "quiz.toml"}
 _TABLE_LINE = re.compile(r"^\|[ :|-]+\|$")
 
 
@@ -73,7 +81,12 @@ def texts() -> list[str]:
     """Every text, by the name of its file of claims."""
     folder = ROOT / "notebooks"
     series = sorted(path.name[:2] for path in folder.glob("[0-9][0-9]_*.ipynb"))
-    return [*PAGES, *series, *sorted(path.stem for path in folder.glob("appendix/*.ipynb"))]
+    return [
+        *PAGES,
+        *series,
+        *sorted(path.stem for path in folder.glob("appendix/*.ipynb")),
+        *TEACHING,
+    ]
 
 
 def _pieces(name: str) -> Iterator[tuple[str, str]]:
@@ -82,10 +95,34 @@ def _pieces(name: str) -> Iterator[tuple[str, str]]:
         source = (ROOT / PAGES[name]).read_text(encoding="utf-8")
         yield "", re.sub(r"\A---\n.*?^---$", "", source, flags=re.M | re.S)
         return
+    if name in TEACHING:
+        yield from _notes() if name == "notes" else _quiz()
+        return
     for cell in notebook(name)["cells"]:
         tags = cell["metadata"].get("tags", [])
         if cell["cell_type"] == "markdown" and not {"navigation", "path"} & set(tags):
             yield cell["id"], "".join(cell["source"])
+
+
+def _notes() -> Iterator[tuple[str, str]]:
+    """The notes, without the ideas that they are after, which are wrong, and what is asked."""
+    for path in sorted(TEACHING["notes"].glob("*.toml")):
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        for part in ("goal", "stuck", "demo"):
+            said = content[part]
+            yield f"{path.stem} {part}", said if isinstance(said, str) else "\n\n".join(said)
+        for block in [each for kind in ("prediction", "exercise", "argued")
+                      for each in content.get(kind, ())]:  # fmt: skip
+            for part in ("wrong", "say", "answer"):
+                if part in block:
+                    yield f"{block.get('key', path.stem)} {part}", block[part]
+
+
+def _quiz() -> Iterator[tuple[str, str]]:
+    """Each question → its right answer; wrong ones are what somebody believes."""
+    for block in tomllib.loads(TEACHING["quiz"].read_text(encoding="utf-8"))["question"]:
+        (right,) = (option["text"] for option in block["options"] if option.get("right"))
+        yield block["key"], f"{block['text']} → {right}"
 
 
 def passages(name: str) -> list[Passage]:
