@@ -114,12 +114,17 @@ def _run(function: Callable[..., dict[str, Any]], setting: Settings, folder: Pat
     temporary.replace(file)
 
 
+#: What computes on an accelerator where there is one, by module; all else is on the CPU.
+ACCELERATED = ("experiments/pretrained",)
+
+
 def provenance(script: str) -> dict[str, Any]:
-    """By what, with which versions, when; and on which accelerator, where there was one."""
+    """By what, with which versions, when; and on which accelerator, where the run used one."""
     import torch
 
     packages = ("numpy", "torch", "safetensors")
-    device = {"device": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
+    used = script.startswith(ACCELERATED) and torch.cuda.is_available()
+    device = {"device": torch.cuda.get_device_name()} if used else {}
     return {
         "script": script,
         "python": platform.python_version(),

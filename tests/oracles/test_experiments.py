@@ -409,6 +409,14 @@ def test_runs_are_saved_and_found_again(tiny):
     assert len(calls) == 3
 
 
+@pytest.mark.parametrize("script, used", [("pretrained_forgetting", True), ("adaptation", False)])
+def test_an_accelerator_is_recorded_where_the_run_used_it(monkeypatch, script, used):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "one")
+    made = runs.provenance(f"experiments/{script}.py: run")
+    assert made.get("device") == ("one" if used else None)
+
+
 def test_only_missing_runs_are_made_anew(tiny):
     square, calls = counting()
     runs.run_all(square, [{"number": n} for n in (1, 2, 3)])
