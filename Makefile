@@ -101,14 +101,13 @@ test-oracles: ready-experiments
 teach: ready-site
 	$(VENV)-site/bin/python -m tools.teach
 
-# A class that arrives within so many seconds, on a real JupyterHub on this machine.
+# Learners who log in at once, on a real JupyterHub on this machine.
 N ?= 30
-OVER ?= 60
 test-hub: ready-hub
-	$(VENV)-hub/bin/python -m tools.teach.load 2 --over 0 --cull 8
+	$(VENV)-hub/bin/python -m tools.teach.load 2 --cull 8
 
 bench-hub: ready-hub
-	$(VENV)-hub/bin/python -m tools.teach.load $(N) --over $(OVER)
+	$(VENV)-hub/bin/python -m tools.teach.load $(N)
 
 experiments: ready-experiments
 	$(VENV)-experiments/bin/python -m experiments small report --anew

@@ -23,7 +23,7 @@ CHOOSE, REPORT = forgetting.CHOOSE, forgetting.REPORT
 RANKS = (1, 4, 16, 64)
 #: Absolute scales s; AdamW's learning rates.
 SCALES = (4.0, 0.25, 16.0, 1.0, 64.0)
-RATES = (1e-3, 3e-4, 1e-4, 3e-3, 1e-2, 3e-5, 1e-5)
+RATES = forgetting.RATES
 #: Where sqrt(s r) times the rate is smaller nothing is learned, and where it is larger
 #: everything is forgotten: wide in the first world, which shows that, narrow in the others.
 BANDS = {0: (1.9e-4, 4e-2), 1: (4.5e-4, 1.3e-2), 2: (4.5e-4, 1.3e-2)}
@@ -74,6 +74,8 @@ TRIO = ((0.25, 1e-3), (2.0, 3e-4), (16.0, 1e-4))
 #: where nearly all new facts are just learned, and of all weights.
 BETWEEN, BETWEEN_BAND = (1.7e-5, 6e-5, 1.7e-4, 6e-4, 1.7e-3), (4e-4, 4e-3)
 BETWEEN_SCALES, BETWEEN_FULL = (4.0, 16.0, 64.0), (7e-5, 1.7e-4)
+#: Beside what ranks 4 and 1 chose, at other scales or larger rates: rank, scale and rate.
+BETWEEN_CHOSEN = ((4, 8.0, 1.7e-4), (4, 8.0, 6e-4), (1, 1.0, 6e-3), (1, 1.0, 1.7e-2))
 #: The share of the known people that is mixed in.
 REPLAYED = (0.01, 0.03, 0.1)
 #: Rank at which each placement has as many numbers as all matrices at rank 4.
@@ -99,7 +101,10 @@ def trio() -> list[Setting]:
 
 
 def chosen() -> dict[int | None, tuple[float, float]]:
-    """For each rank the scale and rate that the choosing worlds choose; None: full, AdamW."""
+    """For each rank the scale and rate that the choosing worlds choose; None: full, AdamW.
+
+    Among the map's own `RATES`: a run of a rate between them changes nothing that follows.
+    """
     rows = swept_rows() + [
         {**run["settings"], **run["result"]} for run in runs.results(adaptation.adapt)
     ]
@@ -107,7 +112,9 @@ def chosen() -> dict[int | None, tuple[float, float]]:
     found = {}
     for rank in (None, *reversed(RANKS)):
         mine = forgetting.points(
-            (row for row in plain if row["rank"] == rank), ("scale", "learning_rate"), CHOOSE
+            (row for row in plain if row["rank"] == rank and row["learning_rate"] in RATES),
+            ("scale", "learning_rate"),
+            CHOOSE,
         )
         best = forgetting.choose(mine)
         if best is not None:
@@ -147,6 +154,7 @@ def refined() -> list[Setting]:
         for rank, scale, rate in product(reversed(RANKS), BETWEEN_SCALES, BETWEEN)
         if low <= (scale * rank) ** 0.5 * rate <= high
     ]
+    each += BETWEEN_CHOSEN
     return [adapted(seed, *setting) for seed in (*CHOOSE, *REPORT) for setting in each]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from .. import validation
 from ..lora import scaling
 from ..validation import Array
-from .forgetting import REPORT, Points, points
+from .forgetting import RATES, REPORT, Points, points
 from .shipped import measured
 from .world import bits_per_person
 
@@ -68,22 +68,45 @@ def _plain(row: Row, *free: str) -> bool:
     return all(row[key] == value for key, value in PLAIN.items() if key not in free)
 
 
-def lora(rank: int, worlds: Sequence[int] = REPORT) -> Points:
-    """LoRA in all matrices under AdamW, by (scale, learning rate)."""
+def on_grid(optimiser: str, learning_rate: float) -> bool:
+    """Whether a rate is one of the map's own, and not one that was run between them."""
+    return optimiser != "adamw" or learning_rate in RATES
+
+
+def lora(rank: int, worlds: Sequence[int] = REPORT, finer: bool = False) -> Points:
+    """LoRA in all matrices under AdamW, by (scale, learning rate).
+
+    Parameters
+    ----------
+    finer : bool
+        Rates between the map's own too.
+    """
     validation.integer("rank", rank, 1)
-    mine = (row for row in rows() if row["rank"] == rank and _plain(row))
+    mine = (row for row in plain_lora(finer) if row["rank"] == rank)
     return points(mine, ("scale", "learning_rate"), worlds)
 
 
-def plain_lora() -> list[Row]:
-    """Every run of a LoRA in all matrices under AdamW with nothing else changed."""
-    return [row for row in rows() if row["rank"] is not None and _plain(row)]
+def map_rows() -> list[Row]:
+    """Every run under AdamW with nothing else changed: any rank, all weights too, any rate."""
+    return [row for row in rows() if _plain(row)]
 
 
-def full(worlds: Sequence[int] = REPORT) -> Points:
-    """All weights, by (optimiser, learning rate)."""
+def plain_lora(finer: bool = False) -> list[Row]:
+    """Every run of a LoRA in all matrices under AdamW with nothing else changed.
+
+    At the map's own rates, or with `finer` at those between them too.
+    """
+    return [
+        row for row in map_rows()
+        if row["rank"] is not None and (finer or on_grid("adamw", row["learning_rate"]))
+    ]  # fmt: skip
+
+
+def full(worlds: Sequence[int] = REPORT, finer: bool = False) -> Points:
+    """All weights, by (optimiser, learning rate); `finer` as in `lora`."""
     mine = (row for row in rows() if row["rank"] is None and _plain(row, "optimiser"))
-    return points(mine, ("optimiser", "learning_rate"), worlds)
+    found = points(mine, ("optimiser", "learning_rate"), worlds)
+    return found if finer else found.where(on_grid)
 
 
 def examined(rank: int | None, kind: str, worlds: Sequence[int] = REPORT) -> Points:

@@ -15,11 +15,12 @@ from .. import validation
 from ..tables import Table
 from ..validation import Array
 from . import adaptations, results
-from .forgetting import CHOOSE, MATCHED, REPORT, Points, choose, kept
+from .forgetting import CHOOSE, MATCHED, REPORT, Points, kept
+from .tuned import TRAINED, best, learned, named, setting, tried
+from .tuned import kept_by as kept_by  # a notebook finds all of it here
+from .tuned import most_known as most_known
 from .verdicts import PREDICTIONS, turned_down
 
-#: The ranks of the map, None for all weights: from what keeps most to what keeps least.
-TRAINED = (None, 64, 16, 4, 1)
 #: What can be done with an update after it was trained, or while it is.
 KINDS = ("as trained", "turned down", "cut, then turned down", "old data mixed in")
 #: The lowest cut of an update from which a dial still reaches the level of new facts.
@@ -49,78 +50,6 @@ class Way:
     def trained(self) -> str:
         """What was trained, such as "rank 64"."""
         return named(self.rank)
-
-
-def named(rank: int | None) -> str:
-    """A rank in words.
-
-    >>> named(16), named(None)
-    ('rank 16', 'all weights')
-    """
-    return "all weights" if rank is None else f"rank {rank}"
-
-
-def tried(rank: int | None, worlds: Sequence[int] = REPORT) -> Points:
-    """Every run with nothing else changed, by (scale, learning rate), under AdamW.
-
-    Examples
-    --------
-    >>> tried(None).settings
-    ((1.0, 7e-05), (1.0, 0.0001), (1.0, 0.0003))
-    """
-    if rank is not None:
-        return adaptations.lora(rank, worlds)
-    adamw = adaptations.full(worlds).where(lambda optimiser, rate: optimiser == "adamw")
-    settings = tuple((1.0, rate) for _, rate in adamw.settings)
-    return Points(settings, adamw.worlds, adamw.facts, adamw.known)
-
-
-def best(rank: int | None) -> tuple[float, float]:
-    """The (scale, learning rate) that keeps most known facts in the choosing worlds.
-
-    Of those with `MATCHED` of the new facts.
-
-    Examples
-    --------
-    >>> best(64), best(None)
-    ((16.0, 3e-05), (1.0, 0.0001))
-    """
-    found = choose(tried(rank, CHOOSE))
-    if found is None:
-        raise ValueError(f"rank must be one whose runs learn the new facts, got {rank}")
-    return found
-
-
-def most_known(rank: int | None) -> float:
-    """What `best` keeps of the known facts, mean over the choosing worlds.
-
-    >>> round(most_known(16), 2)
-    0.67
-    """
-    points = tried(rank, CHOOSE)
-    return float(np.nanmean(points.known[:, points.settings.index(best(rank))]))
-
-
-def setting(rank: int | None, scale: float, learning_rate: float) -> tuple[Array, Array]:
-    """New and known facts, (K, 1) each, of one setting in the reporting worlds.
-
-    Raises ValueError where it was not run.
-    """
-    here = tried(rank).where(lambda *each: each == (scale, learning_rate))
-    if not here.settings:
-        raise ValueError(
-            f"scale and learning_rate must be run, ({scale:g}, {learning_rate:g}) is not"
-        )
-    return here.facts, here.known
-
-
-def kept_by(rank: int | None, scale: float, learning_rate: float) -> Array:
-    """(K,): the known facts that one setting keeps in the reporting worlds.
-
-    >>> kept_by(64, 2.0, 3e-4).round(2).tolist()
-    [0.62, 0.68, 0.66]
-    """
-    return setting(rank, scale, learning_rate)[1][:, 0]
 
 
 def ways() -> list[Way]:
@@ -203,19 +132,6 @@ def full_over_rates() -> Table:
     }
     rows = [(name, *(f"{value:.2f}" for value in each)) for name, each in values.items()]
     return Table(("all weights", *columns), rows)
-
-
-def learned(rank: int | None, worlds: Sequence[int] = CHOOSE) -> Points:
-    """Runs that have `MATCHED` of the new facts, means over the worlds, as `tried` has them.
-
-    Examples
-    --------
-    >>> [rate for _, rate in learned(None).settings]
-    [0.0001, 0.0003, 0.001, 0.003]
-    """
-    points = tried(rank, worlds).whole()
-    enough = dict(zip(points.settings, points.facts.mean(axis=0) >= MATCHED))
-    return points.where(lambda *each: bool(enough[each]))
 
 
 def scales_at(rank: int, settings: Sequence[tuple[float, float]]) -> Table:

@@ -21,6 +21,9 @@ from ..validation import Array
 MATCHED = 0.975
 #: Settings are chosen in these worlds and reported in the others.
 CHOOSE, REPORT = (0, 1, 2), (3, 4, 5)
+#: AdamW's learning rates of the map, in the order in which they were run. Settings are chosen
+#: among these; rates between them were run later, to see whether the choice decides the order.
+RATES = (1e-3, 3e-4, 1e-4, 3e-3, 1e-2, 3e-5, 1e-5)
 
 Row = Mapping[str, Any]
 

@@ -1,4 +1,4 @@
-"""What tries to break the map's findings: neighbours, SGD, long training, the identities.
+"""What tries to break the map's findings: neighbours, finer rates, SGD, the identities.
 
 Tables for the appendix *The map*. "Chosen" is what the worlds of `forgetting.CHOOSE` chose; what
 is shown ran in the worlds of `forgetting.REPORT`.
@@ -13,13 +13,12 @@ import numpy as np
 from ..tables import Table
 from ..validation import Array
 from . import adaptations
-from .comparisons import TRAINED, best, named, share, tried
+from .comparisons import share
 from .forgetting import CHOOSE, MATCHED, REPORT, Points, choose
+from .tuned import TRAINED, best, named, setting, tried
 
-#: How often each person was seen in the runs that the fit of the capacity compares.
-EXPOSURES = 256
-#: The number of people that the fit has not seen.
-HELD_OUT = 800
+#: Sizes of an update that more than one rank has reached, for `sizes`.
+SIZES = ((8, 10), (13, 17))
 
 
 def _there(values: Array) -> Array:
@@ -27,7 +26,7 @@ def _there(values: Array) -> Array:
 
 
 def around(ranks: Sequence[int | None] = TRAINED) -> Table:
-    """Scales and rates beside the chosen ones that have the new facts too, and what they keep.
+    """Settings of the map that have the new facts too, and what they keep beside the chosen.
 
     Parameters
     ----------
@@ -47,49 +46,92 @@ def _around(rank: int | None) -> list[tuple[str, ...]]:
     points, chosen = tried(rank), best(rank)
     kept = points.known[:, points.settings.index(chosen)]
     rows = []
-    for setting, facts, known in zip(points.settings, points.facts.T, points.known.T):
+    for each, facts, known in zip(points.settings, points.facts.T, points.known.T):
         if np.mean(_there(facts)) < MATCHED:
             continue
         apart = _there(known - kept)
-        what = "chosen" if setting == chosen else ""
+        what = "chosen" if each == chosen else ""
         against = "" if what else f"{apart.min():+.2f} to {apart.max():+.2f}"
-        values = (f"{value:g}" for value in setting)
+        values = (f"{value:g}" for value in each)
         rows.append(
             (named(rank), what, *values, share(_there(facts)), share(_there(known)), against)
         )
     return sorted(rows, key=lambda row: row[1] == "")
 
 
+def finer(ranks: Sequence[int | None] = TRAINED) -> Table:
+    """Each rank at its best with rates between the map's own, in the worlds that report.
+
+    Chosen in the others, as `best` is; beside it what was chosen at the map's own rates.
+
+    Examples
+    --------
+    >>> finer([64]).rows[0][:4]
+    ('rank 64', '16, 3e-05', '0.81 (0.78 to 0.83)', '16, 1.7e-05')
+    """
+    rows = []
+    for rank in ranks:
+        row: tuple[str, ...] = (named(rank),)
+        for each in (best(rank), best(rank, finer=True)):
+            facts, known = (values[:, 0] for values in setting(rank, *each))
+            row = (*row, "{:g}, {:g}".format(*each), share(known))
+        rows.append((*row, share(facts)))
+    columns = ("trained", "of the grid: scale, rate", "known facts",
+               "finer: scale, rate", "known facts there", "new facts there")  # fmt: skip
+    return Table(columns, rows)
+
+
 def keeps_more(rank: int | None) -> list[tuple[float, float]]:
     """Settings with the new facts that keep more than the chosen one, in every world.
+
+    Rates between the map's own are among them.
 
     Examples
     --------
     >>> (16.0, 1e-4) in keeps_more(64)
     False
     """
-    points = tried(rank).whole()
-    kept = points.known[:, points.settings.index(best(rank))]
+    return _keeping_more(tried(rank, finer=True), best(rank))
+
+
+def _keeping_more(points: Points, chosen: tuple[float, float]) -> list[tuple[float, float]]:
+    points = points.whole()
+    kept = points.known[:, points.settings.index(chosen)]
     enough = points.facts.mean(axis=0) >= MATCHED
     more = (points.known > kept[:, None]).all(axis=0)
     return [each for each, good in zip(points.settings, enough & more) if good]
 
 
-def most_kept(rank: int | None) -> Array:
-    """(K,): known facts at the setting that keeps most in the reporting worlds themselves.
+def sizes() -> Table:
+    """Whether the size of an update says what it keeps, over all runs that have the new facts.
 
-    Chosen there, so it flatters: an upper end for what `best` reports.
+    The size is the Frobenius norm of the update of all matrices, s B A, together; where it is
+    smaller more is kept if the rank correlation is near -1.
 
     Examples
     --------
-    >>> bool(most_kept(64).mean() >= most_kept(16).mean())
-    True
+    >>> sizes().rows[1][0], float(sizes().rows[1][2]) < -0.9
+    ('rank 64', True)
     """
-    points = tried(rank).whole()
-    found = choose(points)
-    if found is None:
-        raise ValueError(f"rank must be one whose runs learn the new facts, got {rank}")
-    return np.asarray(points.known[:, points.settings.index(found)])
+    every = [row for row in adaptations.map_rows() if row.get("norm") and row["facts"] >= MATCHED]
+    rows = []
+    for rank in TRAINED:
+        norm, known = np.array(
+            [(row["norm"], row["known"]) for row in every if row["rank"] == rank]
+        ).T
+        inside = [known[(low <= norm) & (norm < high)] for low, high in SIZES]
+        means = (share(each) if each.size else "none" for each in inside)
+        rows.append((named(rank), f"{len(norm)}", f"{_in_order(norm, known):.2f}", *means))
+    columns = ("trained", "runs", "size against known facts: rank correlation",
+               *(f"known facts at a size of {low} to {high}" for low, high in SIZES))  # fmt: skip
+    return Table(columns, rows)
+
+
+def _in_order(first: Array, second: Array) -> float:
+    """Spearman's rank correlation."""
+    places = np.stack([np.argsort(np.argsort(each)) for each in (first, second)]).astype(float)
+    centred = places - places.mean(axis=1, keepdims=True)
+    return float(np.prod(centred, axis=0).sum() / (centred**2).sum(axis=1).prod() ** 0.5)
 
 
 def optimisers() -> Table:
@@ -115,44 +157,6 @@ def optimisers() -> Table:
 
 def _over(optimiser: str, worlds: tuple[int, ...]) -> Points:
     return adaptations.full(worlds).where(lambda name, rate: name == optimiser)
-
-
-def bits_fitted() -> float:
-    """Bits in each number of adapters that are full, without the people that are held out.
-
-    Runs in which each person was seen `EXPOSURES` times and fewer than 90 % are recalled.
-
-    Examples
-    --------
-    >>> 0.3 < bits_fitted() < 1.5
-    True
-    """
-    return adaptations.bits_when_full(run for run in _comparable() if int(run["task"]) != HELD_OUT)
-
-
-def _comparable() -> list[adaptations.Row]:
-    return [run for run in adaptations.capacity() if run["exposures"] == EXPOSURES]
-
-
-def capacity() -> Table:
-    """What a rank holds after long training, and what the fit says of people it has not seen.
-
-    Examples
-    --------
-    >>> capacity().headings[:3]
-    ('people', 'rank', 'each seen')
-    """
-    bits, rows = bits_fitted(), []
-    for run in sorted(adaptations.capacity(), key=lambda run: (int(run["task"]), run["rank"])):
-        people, size = int(run["task"]), run["parameters"]
-        foretold = people == HELD_OUT and run["exposures"] == EXPOSURES
-        said = f"{adaptations.predicted_recall(people, size, bits):.2f}" if foretold else ""
-        rows.append((f"{people}", f"{run['rank']}", f"{run['exposures']:.0f}",
-                     f"{run['scale']:g}, {run['learning_rate']:g}", f"{run['facts']:.2f}",
-                     f"{run['bits']:.2f}", said))  # fmt: skip
-    columns = ("people", "rank", "each seen", "scale, rate", "facts right", "bits per number",
-               "foretold")  # fmt: skip
-    return Table(columns, rows)
 
 
 def identities() -> Table:

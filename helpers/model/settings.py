@@ -14,7 +14,7 @@ import numpy as np
 from .. import validation
 from ..validation import Array
 from . import adaptations
-from .forgetting import MATCHED
+from .forgetting import MATCHED, RATES
 
 #: A setting is near where rank, scale and learning rate are each within this factor.
 NEAR = 2.0
@@ -58,7 +58,7 @@ def measured() -> tuple[Measured, ...]:
     [1, 4, 16, 64]
     """
     found: dict[tuple[int, float, float], list[tuple[float, float]]] = {}
-    for row in adaptations.plain_lora():
+    for row in adaptations.plain_lora(finer=True):
         key = (row["rank"], row["scale"], row["learning_rate"])
         found.setdefault(key, []).append((row["facts"], row["known"]))
     return tuple(Measured(*key, *np.array(found[key], dtype=float).T) for key in sorted(found))
@@ -115,6 +115,7 @@ def exactly(rank: int, scale: float, learning_rate: float) -> Measured:
 def keeps_most(rank: int, scale: float | None = None) -> Measured:
     """Of a rank's settings that learned all, the one that keeps most known facts.
 
+    Among the map's own rates, so that no rank and scale is tuned more finely than another.
     Raises ValueError where none learned all.
 
     Examples
@@ -122,7 +123,8 @@ def keeps_most(rank: int, scale: float | None = None) -> Measured:
     >>> keeps_most(64, 0.25).learning_rate
     0.001
     """
-    mine = [m for m in measured() if m.rank == rank and scale in (None, m.scale) and m.learned]
+    mine = [m for m in measured() if m.rank == rank and scale in (None, m.scale) and m.learned
+            and m.learning_rate in RATES]  # fmt: skip
     if not mine:
         raise ValueError(f"rank must be one that learned all facts, got {rank} at scale {scale}")
     return max(mine, key=lambda each: float(each.known.mean()))

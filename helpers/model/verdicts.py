@@ -16,6 +16,7 @@ from ..validation import Array
 from . import adaptations
 from .forgetting import CHOOSE, MATCHED, REPORT, Points, along, kept, verdict
 from .rates import RANKS, best_rates
+from .tuned import best
 
 #: Rates are half a decade apart, so "the same" is within one step.
 STEP = 0.55
@@ -65,7 +66,10 @@ def turned_down(rank: int | None, level: float = MATCHED, cut: int | None = None
     >>> turned_down(64).round(2).tolist()
     [0.96, 0.97, 0.97]
     """
-    dials = adaptations.examined(rank, "both").where(lambda scale, rate, cut_, dial: cut_ == cut)
+    chosen = best(rank)
+    dials = adaptations.examined(rank, "both").where(
+        lambda scale, rate, cut_, dial: (scale, rate) == chosen and cut_ == cut
+    )
     order = np.argsort([setting[-1] for setting in dials.settings])
     pairs = zip(dials.facts, dials.known)
     return np.array([_along(facts[order], known[order], level) for facts, known in pairs])

@@ -74,6 +74,21 @@ def test_a_lora_run_is_told_apart_by_everything_that_was_changed():
     assert {row["seed"] for row in adaptations.plain_lora()} == {0, 3, 4, 5}
 
 
+def test_rates_between_the_maps_own_are_looked_at_when_they_are_asked_for(monkeypatch):
+    between = [
+        adapted(3, 16, 1.0, 0.9, rate=1.7e-4), adapted(3, None, 1.0, 0.9, 1.0, 7e-5),
+        adapted(3, None, 1.0, 0.9, 1.0, 0.1, optimiser="sgd"),
+    ]  # fmt: skip
+    monkeypatch.setitem(RECORD, "adapt", [*RECORD["adapt"], *between])
+    adaptations.rows.cache_clear()
+    on_grid, every = (adaptations.lora(16, (3,), finer).settings for finer in (False, True))
+    assert set(every) - set(on_grid) == {(4.0, 1.7e-4)}
+    assert len(adaptations.plain_lora(finer=True)) == len(adaptations.plain_lora()) + 1
+    on_grid, every = (adaptations.full((3,), finer).settings for finer in (False, True))
+    assert set(every) - set(on_grid) == {("adamw", 7e-5)}
+    assert ("sgd", 0.1) in on_grid  # the map's own of another optimiser
+
+
 def test_full_fine_tuning_by_optimiser_and_rate():
     found = adaptations.full((3,))
     assert found.settings == (("adamw", 1e-4), ("sgd", 1e-3))

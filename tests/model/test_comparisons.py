@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.model import comparisons, verdicts
-from helpers.model.forgetting import MATCHED
+from helpers.model.forgetting import MATCHED, RATES
 from helpers.model.shipped import measured
 
 
@@ -13,6 +13,7 @@ def test_all_weights_over_the_rate_straight_from_the_record():
     runs = [
         run for run in measured("small_map")["adapt"]
         if run["rank"] is None and run["seed"] < 3 and not run.keys() & {"optimiser", "replayed"}
+        and run["learning_rate"] in RATES
     ]  # fmt: skip
     rates = sorted({run["learning_rate"] for run in runs})
     for name, key in (("new facts", "facts"), ("known facts left", "known")):

@@ -38,6 +38,15 @@ def test_the_best_rate_is_read_from_the_runs_of_the_rule():
         rates.best_rates(rows, "alpha", (4,), (0,))
 
 
+def test_of_worlds_that_differ_the_median_is_shown(monkeypatch):
+    rule = "alpha/r, alpha = 4r"
+    best = {0: 3e-4, 1: 1e-4, 2: 1e-3}
+    rows = [row(world, rank, 4.0, rate, 1.0, 0.9 if rate == best[world] else 0.5)
+            for world in best for rank in (1, 4, 16) for rate in best.values()]  # fmt: skip
+    monkeypatch.setattr(rates.adaptations, "plain_lora", lambda: rows)
+    np.testing.assert_array_equal(rates.medians(rule), [3e-4, 3e-4, 3e-4, np.nan])
+
+
 def test_the_table_is_of_the_runs():
     """For one rule and rank, by hand."""
     table = {row[0]: row for row in rates.best_rates_table().rows}

@@ -334,6 +334,18 @@ def test_every_planned_run_of_the_map_can_be_called_and_is_planned_once(monkeypa
     assert not chosen_on & reported
 
 
+def test_a_run_between_the_rates_of_the_map_changes_nothing_that_follows(monkeypatch):
+    def run(world, rate, known):
+        settings = grid.adapted(world, 16, 4.0, rate)
+        return {"settings": settings, "result": {"facts": 1.0, "known": known}}
+
+    found = [run(w, rate, known) for w in (0, 1, 2) for rate, known in ((1e-4, 0.6), (6e-5, 0.8))]
+    monkeypatch.setattr(grid, "swept_rows", list)
+    monkeypatch.setattr(runs, "results", lambda function: found)
+    assert grid.chosen() == {16: (4.0, 1e-4)}
+    assert {each["learning_rate"] for each in grid.refined()}.isdisjoint(grid.RATES)
+
+
 def test_the_map_spans_what_it_says():
     rows = grid.the_map(0)
     assert {row["rank"] for row in rows} == {1, 4, 16, 64}

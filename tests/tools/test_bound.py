@@ -6,7 +6,7 @@ from tools.claims import bound, detect, text
 
 FILES = bound.read()
 #: Texts in which sentences are left to bind. Who binds the last one of a text strikes it off.
-NOT_YET = {"smollm2", "the_map", "notes"}
+NOT_YET = {"smollm2", "notes"}
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -67,6 +67,7 @@ NAMES = {
     "truncation": "helpers.lora.truncation",
     "updates": "helpers.lora.updates",
     "comparisons": "helpers.model.comparisons",
+    "capacity": "helpers.model.capacity",
     "cases": "helpers.model.cases",
     "cuts": "helpers.model.cuts",
     "deployments": "helpers.model.deployments",
