@@ -101,13 +101,14 @@ test-oracles: ready-experiments
 teach: ready-site
 	$(VENV)-site/bin/python -m tools.teach
 
-# Learners who log in at once, on a real JupyterHub on this machine.
+# A class that arrives within so many seconds, on a real JupyterHub on this machine.
 N ?= 30
+OVER ?= 60
 test-hub: ready-hub
-	$(VENV)-hub/bin/python -m tools.teach.load 2 --cull 8
+	$(VENV)-hub/bin/python -m tools.teach.load 2 --over 0 --cull 8
 
 bench-hub: ready-hub
-	$(VENV)-hub/bin/python -m tools.teach.load $(N)
+	$(VENV)-hub/bin/python -m tools.teach.load $(N) --over $(OVER)
 
 experiments: ready-experiments
 	$(VENV)-experiments/bin/python -m experiments small report --anew

@@ -29,7 +29,14 @@ c.Authenticator.allow_all = True
 
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = str(folder / "homes" / "{username}")
-c.Spawner.cmd = [str(Path(sys.executable).with_name("jupyterhub-singleuser"))]
+# jsonschema prepares a grammar of international addresses whenever it is imported, if it finds one:
+# two seconds and 16 MB of every server, which never asks for it. Without it, it does without.
+c.Spawner.cmd = [
+    sys.executable,
+    "-c",
+    "import sys; sys.modules['rfc3987_syntax'] = None; "
+    "from jupyterhub.singleuser import main; main()",
+]
 c.Spawner.args = [
     "--allow-root",
     # An idle kernel is most of a learner's memory, and what it held is made again by running the
@@ -39,11 +46,14 @@ c.Spawner.args = [
     # An open page is no work: without this a kernel lives as long as the tab does.
     "--MappingKernelManager.cull_connected=True",
 ]
-c.Spawner.start_timeout = 180
-c.Spawner.http_timeout = 180
+# A class that arrives at once: on two cores the last of thirty servers answers after a minute or
+# more, and the hub's own half a minute would give it up.
+c.Spawner.start_timeout = 300
+c.Spawner.http_timeout = 300
 # The matrices are small: a second thread makes nothing faster, and thirty learners much slower.
 c.Spawner.environment = {
     f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM")
 }
-# So many may start at once; the others wait in the queue and are served in turn.
-c.JupyterHub.concurrent_spawn_limit = int(os.environ.get("SPAWN_AT_ONCE", "4"))
+# Servers that may start at the same time. More do not wait in line: the hub turns them away with a
+# page that says to try again in half a minute. So it is the largest class.
+c.JupyterHub.concurrent_spawn_limit = int(os.environ.get("SPAWN_AT_ONCE", "100"))

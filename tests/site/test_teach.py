@@ -122,8 +122,10 @@ def test_every_sheet_opens_without_a_complaint_and_axe_finds_nothing(
     from axe_playwright_python.sync_playwright import Axe
 
     page.complaints.clear()
-    for at in ("handout/handout", "notes/09", "notes/path_90", "notes/checklists"):
-        page.goto(f"{address}/teach/{at}.html")
+    sheets = ("handout/handout", "notes/09", "notes/path_90", "notes/checklists", "quiz/quiz")
+    for at in ("teach", *(f"teach/{sheet}" for sheet in sheets)):
+        page.goto(f"{address}/{at}.html")
+        page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
         found = Axe().run(page, options={"resultTypes": ["violations"]}).response
         assert [each["id"] for each in found["violations"]] == [], at
     assert page.complaints == []

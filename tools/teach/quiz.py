@@ -124,8 +124,9 @@ def page(questions: Sequence[Question]) -> str:
     parts = [
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        """<meta http-equiv="Content-Security-Policy" content="default-src 'self'">""",
-        f"<title>{TITLE}</title>",
+        '<meta http-equiv="Content-Security-Policy"'
+        """ content="default-src 'self'; img-src data:">""",
+        f'<title>{TITLE}</title><link rel="icon" href="data:,">'
         '<link rel="stylesheet" href="quiz.css"></head><body><main>',
         f"<h1>{TITLE}</h1>",
         "<p>One answer to each question. Nothing leaves this page.</p>",
