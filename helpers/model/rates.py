@@ -21,7 +21,7 @@ RULES: dict[str, Callable[[int], float]] = {
     "alpha/r, alpha = 2r": lambda rank: float(scaling.scale(2 * rank, rank, scaling.STANDARD)),
     "alpha/r, alpha = 4r": lambda rank: float(scaling.scale(4 * rank, rank, scaling.STANDARD)),
 }
-#: Those that the map has a run of at every rank.
+#: Those with a best rate at every rank: with alpha = 2r no rate teaches rank 1 all the facts.
 FOLLOWED = ("alpha/r, alpha = 16", "alpha/sqrt(r), alpha = 16", "alpha/r, alpha = 4r")
 
 
