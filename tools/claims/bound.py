@@ -7,13 +7,13 @@ In the file of a text's claims, beside the findings (`claim`), which the table l
 
     [[bound]]
     words = "At rank 2 the error of style is 6.608"      # as they stand, without links, emphasis
-    gives = [2, "at('c03-05', 'style, alpha/r', 'r = 2')"]     # its numbers in order; one at
-                                                               # least, or holds, needs a result
+    gives = [2, "at('c03-05', 'style, alpha/r', 'r = 2')"]     # its numbers in order; without
+                                                               # `holds` one must be computed
     holds = "at('c03-05', 'style, alpha/r', 'r = 2') > 6"        # or a list of these
 
     [[bound]]
     words = "6.608: further away than nothing at all"
-    as = "03 At rank 2 the error of"       # says what that text binds so, with no other number
+    as = "03 At rank 2 the error of"       # or a list: says what 03 binds so, no other number
 
     [[formula]]
     words = '''$(1 - s)^2 E_r$'''
@@ -212,16 +212,16 @@ def stated(words: str) -> list[tuple[str, bool]]:
 
 
 def _literal(expression: str) -> bool:
-    """Whether no result enters an expression."""
-    tree = ast.parse(expression.strip(), mode="eval")
-    return not any(isinstance(node, ast.Name) for node in ast.walk(tree))
+    """Whether an expression is a number, and nothing is computed."""
+    node = ast.parse(expression.strip(), mode="eval").body
+    return isinstance(node.operand if isinstance(node, ast.UnaryOp) else node, ast.Constant)
 
 
 def _numbers(entry: Entry, scope: Scope) -> list[str]:
     """Which numbers of the words are others than `gives` gives, at the digits that are stated."""
     numbers, gives = stated(entry.words), list(entry.has["gives"])
     if not {"holds", "as"} & entry.has.keys() and all(_literal(str(each)) for each in gives):
-        return [f"{entry.where} gives numbers that no result enters: {entry.words}"]
+        return [f"{entry.where} gives only numbers, and computes none: {entry.words}"]
     if len(numbers) != len(gives):
         said = [number for number, _ in numbers]
         return [f"{entry.where} gives {len(gives)} numbers for {said}: {entry.words}"]
@@ -247,16 +247,18 @@ def _all() -> dict[str, File]:
 
 
 def _named(entry: Entry) -> list[str]:
-    """What is wrong with the sentence of another text that `as` names: gone, or other numbers."""
-    where, _, begin = entry.has["as"].partition(" ")
-    bound = [each for each in _all()[where].entries if each.kind == "bound"]
-    found = [each.words for each in bound if each.words.startswith(begin)]
-    if not found:
-        return [f"{entry.where}: {where} binds nothing that begins {begin!r}: {entry.words}"]
-    known = {number for words in found for number, _ in stated(words)}
+    """What is wrong with the sentences of other texts that `as` names: gone, or other numbers."""
+    names, known = entry.has["as"], set()
+    for name in [names] if isinstance(names, str) else names:
+        where, _, begin = name.partition(" ")
+        bound = [each for each in _all()[where].entries if each.kind == "bound"]
+        found = [each.words for each in bound if each.words.startswith(begin)]
+        if not found:
+            return [f"{entry.where}: {where} binds nothing that begins {begin!r}: {entry.words}"]
+        known |= {number for words in found for number, _ in stated(words)}
     strange = [number for number, _ in stated(entry.words) if number not in known]
     if strange and "gives" not in entry.has:
-        return [f"{entry.where} says {strange}, {where} does not: {entry.words}"]
+        return [f"{entry.where} says {strange}, {names!r} does not: {entry.words}"]
     return []
 
 
