@@ -64,8 +64,8 @@ def _as_html(result: Any) -> str:
     return (
         f"{_words_above(result)}"
         f'<img class="described" src="data:image/png;base64,{_image(result)}" '
-        f'alt="{html.escape(result.description)}" '
-        f'style="width: {width}px; max-width: 100%">{caption(result.description)}'
+        f'alt="{html.escape(result.alt)}" '
+        f'style="width: {width}px; max-width: 100%">{result.words_html()}'
     )
 
 
@@ -182,7 +182,7 @@ class Prediction:
             explorer.hold(self.key, self._held)
         pictures = [result for result, _ in self._results if isinstance(result, Picture)]
         folded = "".join(
-            _words_above(result) + caption(result.description)
+            _words_above(result) + caption(result.alt)
             if isinstance(result, Picture)
             else _as_html(result)
             for result, _ in self._results
@@ -201,7 +201,7 @@ class Prediction:
         metadata: dict[str, Any] = {}
         for picture in pictures:
             data["image/png"] = _image(picture)
-            metadata["image/png"] = {"alt": picture.description}
+            metadata["image/png"] = {"alt": picture.alt}
         return data, metadata
 
 

@@ -276,13 +276,13 @@ def test_an_answer_is_drawn_into_a_picture():
     picture = figures.ScaleOverRank().draw(rank=16, alpha=16)
     prediction = predictions.number("04-a", "scale", 2.0).into(picture, ("y", 1))
     data, metadata = displayed(prediction)
-    assert metadata["image/png"]["alt"] == picture.description
+    assert metadata["image/png"]["alt"] == picture.alt
     assert data["image/png"] not in texts(prediction)
     before = len(picture.figure.axes[1].lines)
     prediction.commit("5")
     (line,) = picture.figure.axes[1].lines[before:]
     assert list(line.get_ydata()) == [5, 5]
-    assert f'alt="{html.escape(picture.description)}"' in texts(prediction)
+    assert f'alt="{html.escape(picture.alt)}"' in texts(prediction)
     assert data["image/png"] not in texts(prediction)  # that one is without the answer
 
 

@@ -146,6 +146,21 @@ class AdapterMap(Picture[Measured]):
             f"{' and '.join(places)}{over_layers}.{beside}"
         )
 
+    def finding(self, numbers: Measured) -> str:
+        (low, least), (high, most) = self._ends(numbers)
+        name = FIELDS[numbers.field].name
+        return f"{name[0].upper()}{name[1:]}: {low} ({least}) to {high} ({most})."
+
+    def _ends(self, numbers: Measured) -> list[tuple[str, str]]:
+        """Lowest and highest value, and where on the map they are."""
+        found = []
+        for at in (np.nanargmin(numbers.values), np.nanargmax(numbers.values)):
+            row, column = divmod(int(at), numbers.values.shape[1])
+            module, layer = shorten(self.modules[row], 14), shorten(self.layers[column], 6)
+            value = _written(numbers.field, numbers.values[row, column])
+            found.append((value, f"{module}, layer {layer}"))
+        return found
+
     def _table(self) -> Table:
         return adapters.table(self.drawn.ordered[:LISTED])
 

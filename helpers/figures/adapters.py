@@ -159,6 +159,12 @@ class AdapterCut(Picture[Cuts]):
             f"rank and read with {said[0]}; with {said[1]}."
         )
 
+    def finding(self, numbers: Cuts) -> str:
+        return (
+            f"Cut to rank {numbers.rank} of {self.highest}, at dial {numbers.scale:g}, the "
+            f"adapter has an error of {numbers.now:.3f}."
+        )
+
 
 def _rank_ticks(highest: int) -> list[float]:
     step = next(step for step in (1, 2, 4, 8, 16, 32, 64, 128, 512, 2048) if highest / step <= 8)

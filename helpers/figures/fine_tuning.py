@@ -93,6 +93,18 @@ class FineTuningRun(Picture[SoFar]):
         self.known.set_data(numbers.asked, numbers.known)
         return f"{_stands(numbers)} {described(numbers.recipe)}"
 
+    def finding(self, numbers: SoFar) -> str:
+        if numbers.result is not None:
+            step, (new, known) = numbers.steps[-1], numbers.result
+        elif len(numbers.asked):
+            step, new, known = numbers.asked[-1], numbers.new[-1], numbers.known[-1]
+        else:
+            return "No facts were asked for yet."
+        return (
+            f"After step {step}, {100 * new:.0f} % of the new facts are right and "
+            f"{100 * known:.0f} % of the known ones."
+        )
+
 
 def _stands(numbers: SoFar) -> str:
     """Where a run stands, in a sentence or two."""

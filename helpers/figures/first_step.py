@@ -10,26 +10,29 @@ from typing import Any
 import numpy as np
 
 from .. import training
-from ..lora.scaling import RULES, STANDARD
+from ..lora.scaling import STANDARD
 from ..training.sweeps import HABITS, TWICE, scale_under
 from ..validation import Array
 from .look import (
     COLOURS,
     GREY,
-    LABELS,
     MARKERS,
     OPTIMISERS,
     RULE_SYMBOLS,
-    TWICE_LABEL,
     TWICE_LOOK,
+    by_optimiser,
     listed,
     ticks,
 )
 from .picture import Picture
 
 FIRST_RANKS = (2, 4, 8, 16, 32, 64)
+#: The ways to set alpha, as labels at a line name them.
+SYMBOLS = {**RULE_SYMBOLS, TWICE: r"$\alpha = 2r$"}
 #: The crews that are drawn, and their alpha.
 CREWS, CREW_ALPHA = (4, 16), 4
+#: Progress over a lower power of the rank counts as the same at every rank.
+_FLAT = 0.05
 
 
 @lru_cache(maxsize=4)
@@ -81,7 +84,7 @@ class FirstStep(Picture[FirstSteps]):
         panels = self.figure.subplots(1, 2, sharey=True)
         for ax, (optimiser, name) in zip(panels, OPTIMISERS.items()):
             ax.set(title=f"first step under {name}", xlabel="rank r", xscale="log", yscale="log",
-                   xlim=(1.8, 150), ylim=(0.02, 50))  # fmt: skip
+                   xlim=(1.8, 250), ylim=(0.02, 50))  # fmt: skip
             ticks(ax, "x", list(FIRST_RANKS))
             ticks(ax, "y", [0.03, 0.1, 0.3, 1, 3, 10, 30])
             for habit in HABITS:
@@ -90,8 +93,6 @@ class FirstStep(Picture[FirstSteps]):
                 self.points[key] = self.moving_line(ax, linestyle="", markersize=7, **looks)
                 self.names[key] = self.moves(ax.text(72, 1, "", va="center"))
         panels[0].set_ylabel("progress, over that of rank 2")
-        first = [self.points["sgd", habit] for habit in HABITS]
-        self.legend(first, [*(LABELS[rule] for rule in RULES), TWICE_LABEL])
 
     def numbers(self, start: str = "kaiming", width: int = 256) -> FirstSteps:
         found, ranks = _first_steps(width, start), np.array(FIRST_RANKS)
@@ -117,14 +118,22 @@ class FirstStep(Picture[FirstSteps]):
             self.points[key].set_data(ranks, sizes)
             self.theory[key].set_data(ends, (ends / ranks[0]) ** power)
             self.names[key].set_y((ranks[-1] / ranks[0]) ** power)
-            words = {0.0: "flat", 1.0: "$r$"}
-            self.names[key].set_text(words.get(power, f"$r^{{{power:g}}}$"))
+            words = {0.0: "flat", 1.0: "as $r$"}
+            symbol = SYMBOLS[key[1]]
+            self.names[key].set_text(f"{symbol}, " + words.get(power, f"as $r^{{{power:g}}}$"))
             slope = round(numbers.slopes[key], 2) + 0.0
             said.append(f"{slope:.2f} for {OPTIMISERS[key[0]]} with {key[1]} (theory {power:g})")
         return (
             f"First step at width {numbers.width}, A drawn as {numbers.start}, 10 seeds. Powers of "
             f"the rank in the progress: {listed(said)}."
         )
+
+    def finding(self, numbers: FirstSteps) -> str:
+        flat = [key for key, slope in numbers.slopes.items() if abs(slope) < _FLAT]
+        if len(flat) in (1, 2):
+            verb = "gets" if len(flat) == 1 else "get"
+            return f"Only {by_optimiser(flat)} {verb} equally far at every rank."
+        return f"Equally far at every rank: {len(flat)} of {len(numbers.slopes)} cases."
 
 
 @dataclass(frozen=True)
@@ -149,7 +158,6 @@ class Crew(Picture[Pulls]):
     def build(self) -> None:
         panels = self.figure.subplots(1, 2, sharey=True)
         self.chains = {}
-        labels = {**RULE_SYMBOLS, TWICE: r"$\alpha = 2r$"}
         rows = [(habit, rank) for habit in HABITS for rank in CREWS]
         for ax, (optimiser, name) in zip(panels, OPTIMISERS.items()):
             pull = "$s^2$" if optimiser == "sgd" else "$s$"
@@ -157,7 +165,8 @@ class Crew(Picture[Pulls]):
                    xlabel="how far the boat moves in the first step",
                    ylim=(len(rows) - 0.4, -0.6))  # fmt: skip
             ax.set_yticks(
-                range(len(rows)), labels=[f"{labels[habit]}, {rank} rowers" for habit, rank in rows]
+                range(len(rows)),
+                labels=[f"{SYMBOLS[habit]}, {rank} rowers" for habit, rank in rows],
             )
             ax.grid(visible=False, axis="y")
             for i, (habit, rank) in enumerate(rows):
@@ -192,3 +201,14 @@ class Crew(Picture[Pulls]):
             f"How far a crew of {CREWS[0]} and one of {CREWS[1]} move the boat at alpha "
             f"{CREW_ALPHA}: {parts}."
         )
+
+    def finding(self, numbers: Pulls) -> str:
+        one, other = CREWS
+        each = numbers.each
+        same = [
+            (optimiser, habit)
+            for optimiser, habit, rank in each
+            if rank == one
+            and one * each[optimiser, habit, one] == other * each[optimiser, habit, other]
+        ]
+        return f"{one} and {other} rowers go equally far only with {by_optimiser(same)}."

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..lora.scaling import RSLORA, STANDARD, alpha_for_scale
 from ..model import comparisons
-from ..model.comparisons import TRAINED, Way
+from ..model.comparisons import KINDS, TRAINED, Way
 from ..model.forgetting import CHOOSE, MATCHED, REPORT, Points, front
 from ..validation import Array
 from .look import GREY, RANK_COLOURS, RANK_MARKERS, listed
@@ -117,6 +117,14 @@ class NewAgainstKnown(Picture[Mapped]):
             said += "not run, because there nothing is learned or everything forgotten."
         return f"{said} {self.fronts()}"
 
+    def finding(self, numbers: Mapped) -> str:
+        kept = {comparisons.named(rank): comparisons.most_known(rank) for rank in TRAINED}
+        most, least = max(kept, key=kept.__getitem__), min(kept, key=kept.__getitem__)
+        return (
+            f"Known facts left: most with {most} ({kept[most]:.2f}), fewest with {least} "
+            f"({kept[least]:.2f})."
+        )
+
     def fronts(self) -> str:
         """The best of each rank in a sentence."""
         said = [
@@ -150,8 +158,8 @@ class KeptByWay(Picture[Rows]):
     def build(self) -> None:
         ax = self.figure.subplots()
         ways = comparisons.ways()
-        ax.set(title=f"known facts left, {100 * MATCHED:g} % of the new ones learned",
-               xlabel="known facts still right", xlim=(0, 1.02), ylim=(len(ways) - 0.4, -0.6),
+        ax.set(xlabel=f"known facts still right, where {100 * MATCHED:g} % of the new ones are",
+               xlim=(0, 1.02), ylim=(len(ways) - 0.4, -0.6),
                xticks=[0, 0.25, 0.5, 0.75, 1])  # fmt: skip
         ax.set_yticks(range(len(ways)), labels=[comparisons.said(way) for way in ways])
         ax.grid(visible=False, axis="y")
@@ -178,4 +186,13 @@ class KeptByWay(Picture[Rows]):
             f"Known facts still right where at least {100 * MATCHED:g} % of the new ones are, "
             f"each world a mark: {'; '.join(said)}. Open marks: worlds in which the setting was "
             "chosen."
+        )
+
+    def finding(self, numbers: Rows) -> str:
+        highest = max(RANKS)
+        kept = {way.kind: way.known.mean() for way in numbers.ways if way.rank == highest}
+        trained, down, *_ = KINDS
+        return (
+            f"Turned down after training, rank {highest} keeps {kept[down]:.2f} of what was "
+            f"known, not {kept[trained]:.2f}."
         )

@@ -135,6 +135,13 @@ a doctor ✗ .
             f"{sum(numbers.marks.right.values())}."
         )
 
+    def finding(self, numbers: Served) -> str:
+        asked = len(FACTS) * len(numbers.now.people)
+        return (
+            f"Served at {100 * numbers.ratio:.4g} % of its strength, the adapter gets "
+            f"{len(numbers.right)} of {asked} facts right."
+        )
+
     def text(self) -> str:
         """What the model wrote, and what would be right."""
         return "\n".join(f"{who}: {what}" for who, what in self._lines(Marks.signed))

@@ -70,6 +70,15 @@ def listed(items: list[str]) -> str:
     return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
 
 
+def by_optimiser(keys: list[tuple[str, str]]) -> str:
+    """Pairs of an optimiser and a way to set alpha, joined.
+
+    >>> by_optimiser([("sgd", "alpha/sqrt(r)"), ("adam", "alpha/r")])
+    'alpha/sqrt(r) under SGD and alpha/r under Adam'
+    """
+    return listed([f"{habit} under {OPTIMISERS[optimiser]}" for optimiser, habit in keys])
+
+
 def ticks(ax: Axes, axis: str, values: list[float]) -> None:
     """Ticks at these values, written as plain numbers, and no minor ones."""
     which = ax.xaxis if axis == "x" else ax.yaxis

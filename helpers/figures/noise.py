@@ -88,3 +88,7 @@ class SpectrumUnderNoise(Picture[NoisySpectra]):
             f"{numbers.floor:.2f}, and a signal up to {numbers.limit:.2f} leaves no trace: "
             f"{numbers.seen} of style's 4 signals leave one."
         )
+
+    def finding(self, numbers: NoisySpectra) -> str:
+        verb = "leaves" if numbers.seen == 1 else "leave"
+        return f"At noise {numbers.noise:g}, {numbers.seen} of style's 4 signals {verb} a trace."

@@ -27,6 +27,9 @@ from .look import COLOURS, GREY, LABELS, LINES, RC
 
 Numbers = TypeVar("Numbers")
 
+#: A description of more signs than this is folded under a still picture, and what the fold says.
+LONG, IN_WORDS = 250, "This figure in words"
+
 #: Settings that Matplotlib reads at every draw; the reader's own must not matter.
 _DRAWING: Any = {"path.simplify": True, "path.simplify_threshold": 1 / 9,
                             "agg.path.chunksize": 0}  # fmt: skip
@@ -35,8 +38,9 @@ _DRAWING: Any = {"path.simplify": True, "path.simplify_threshold": 1 / 9,
 class Picture(ABC, Generic[Numbers]):
     """Base of all figures. A subclass says what stays, what is computed, what moves.
 
-    It has three methods: `build` draws what stays, `numbers` computes what is shown at some
-    settings (a frozen dataclass, `Numbers`), and `place` sets the moving artists to that.
+    It has four methods: `build` draws what stays, `numbers` computes what is shown at some
+    settings (a frozen dataclass, `Numbers`), `place` sets the moving artists to that, and
+    `finding` says in one sentence what they show.
 
     Attributes
     ----------
@@ -47,12 +51,16 @@ class Picture(ABC, Generic[Numbers]):
         What `numbers` returned for the picture now shown; there is none before `draw`.
     description : str
         The picture in words, computed from `drawn`.
+    title : str
+        What `finding` says of it. It stands above a still picture; an explorer has none, whose
+        words say the same and move.
     """
 
-    #: Width and height in inches, at DPI pixels an inch on screen.
+    #: Width and height in inches, at DPI pixels an inch on screen; a title comes on top of it.
     size: ClassVar[tuple[float, float]] = (8.8, 3.7)
     DPI: ClassVar[int] = 100
     STILL_DPI: ClassVar[int] = 150
+    TITLE_HEIGHT: ClassVar[float] = 0.32
     #: Whether words that the picture is about stand above it: see `text`.
     has_text: ClassVar[bool] = False
     #: Whether its panels make one picture: on a narrow page they then scroll, and do not wrap.
@@ -64,14 +72,19 @@ class Picture(ABC, Generic[Numbers]):
         self._given = {name: value for name, value in vars(self).items() if name != "_given"}
         self.moving: list[Artist] = []
         self.drawn: Numbers
-        self.description = ""
+        self.description = self.title = ""
         self._pixels: Any = None
         self._palette: Any = None
         with style.context(["default", RC]):
-            self.figure = Figure(
-                figsize=self.size, dpi=self.DPI, facecolor="white", layout="constrained"
-            )
+            width, height = self.size
+            whole = height + self.TITLE_HEIGHT
+            self.figure = Figure(figsize=(width, whole), dpi=self.DPI, facecolor="white")
+            self.figure.set_layout_engine("constrained", rect=(0, 0, 1, height / whole))
             self.canvas = FigureCanvasAgg(self.figure)
+            self._headline = self.figure.text(
+                0.08 / width, 1 - 0.06 / whole, "", va="top", size=11, weight="bold",
+                parse_math=False, visible=False, in_layout=False,
+            )  # fmt: skip
             self.build()
             for artist in self.moving:
                 artist.set_animated(True)
@@ -90,6 +103,15 @@ class Picture(ABC, Generic[Numbers]):
     @abstractmethod
     def place(self, numbers: Numbers) -> str:
         """Set the moving artists to `numbers`; return the picture in words."""
+
+    def finding(self, numbers: Numbers) -> str:
+        """What the picture shows, in one sentence that holds at every setting."""
+        return ""
+
+    @property
+    def alt(self) -> str:
+        """The title and the description: what stands for the picture where it is not seen."""
+        return f"{self.title} {self.description}".strip()
 
     @property
     def limits(self) -> dict[str, tuple[Any, Any]]:
@@ -126,6 +148,8 @@ class Picture(ABC, Generic[Numbers]):
             Picture.__init__(self)
         self.drawn = self.numbers(**settings)
         self.description = self.place(self.drawn)
+        self.title = self.finding(self.drawn)
+        self._headline.set_text(self.title)
         return self
 
     def moves(self, artist: Any) -> Any:
@@ -151,7 +175,7 @@ class Picture(ABC, Generic[Numbers]):
         )
 
     def png(self) -> bytes:
-        """The picture as a PNG, quickly: only moving artists are drawn.
+        """The picture without its title as a PNG, quickly: only moving artists are drawn.
 
         Colours are reduced to 256 chosen from this figure, without dithering:
         a quarter of the bytes and of the time.
@@ -169,7 +193,8 @@ class Picture(ABC, Generic[Numbers]):
                 self.figure.draw_artist(artist)
         finally:
             rcParams.update(readers)
-        pixels = Image.fromarray(np.asarray(self.canvas.buffer_rgba())).convert("RGB")
+        buffer = np.asarray(self.canvas.buffer_rgba())[round(self.TITLE_HEIGHT * self.DPI) :]
+        pixels = Image.fromarray(buffer).convert("RGB")
         if self._palette is None:
             self._palette = _palette(pixels, self.colormap)
         reduced = pixels.quantize(palette=self._palette, dither=Image.Dither.NONE)
@@ -184,16 +209,21 @@ class Picture(ABC, Generic[Numbers]):
     def still(self) -> bytes:
         """The picture as a PNG to be stored: sharper, smaller, slower."""
         buffer = io.BytesIO()
+        self._headline.set_visible(True)
         with style.context(["default", RC]):
             self.figure.savefig(buffer, format="rgba", dpi=self.STILL_DPI)
+        self._headline.set_visible(False)
         self._pixels = None  # saving has drawn the moving artists over the canvas
-        width, height = (round(side * self.STILL_DPI) for side in self.size)
+        width, height = (round(side * self.STILL_DPI) for side in self.figure.get_size_inches())
         pixels = Image.frombytes("RGBA", (width, height), buffer.getvalue()).convert("RGB")
         palette = _palette(pixels, self.colormap)
         return _encode(pixels.quantize(palette=palette, dither=Image.Dither.NONE))
 
     def _ipython_display_(self) -> None:
-        """Show the words above it, the still picture and, under it, its description."""
+        """Show the words above it, the still picture and, under it, its description.
+
+        A long description is folded: whoever cannot see the picture has it as its alternative.
+        """
         from IPython.display import display
 
         if self.has_text:
@@ -203,10 +233,17 @@ class Picture(ABC, Generic[Numbers]):
         image = base64.b64encode(self.still()).decode("ascii")
         display(
             {"image/png": image, "text/plain": f"<{type(self).__name__}>"},
-            metadata={"image/png": {"width": width, "alt": self.description}},
+            metadata={"image/png": {"width": width, "alt": self.alt}},
             raw=True,
         )
-        display({"text/html": caption(self.description), "text/plain": self.description}, raw=True)
+        display({"text/html": self.words_html(), "text/plain": self.alt}, raw=True)
+
+    def words_html(self) -> str:
+        """The description for the line under a still picture, folded if it is long."""
+        words = caption(self.description)
+        if len(self.description) <= LONG:
+            return words
+        return f"<details><summary>{IN_WORDS}</summary>{words}</details>"
 
 
 def caption(description: str) -> str:

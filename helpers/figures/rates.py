@@ -12,7 +12,7 @@ from .. import training
 from ..lora.scaling import RULES
 from ..training import sweeps
 from ..validation import Array
-from .look import COLOURS, GREY, LABELS, OPTIMISERS, TWICE_LABEL, TWICE_LOOK, ticks
+from .look import COLOURS, GREY, LABELS, OPTIMISERS, TWICE_LABEL, TWICE_LOOK, by_optimiser, ticks
 from .picture import Picture
 
 
@@ -117,3 +117,9 @@ class RateWindows(Picture[Windows]):
             f"Learning rates for the {numbers.update} update, alpha {sweeps.ALPHA}, "
             f"{len(sweeps.SEEDS)} seeds, grid of half decades: {'; '.join(said)}."
         )
+
+    def finding(self, numbers: Windows) -> str:
+        none = [key for key, rate in numbers.shared.items() if not np.isfinite(rate)]
+        count = len(numbers.shared)
+        serves = f"One learning rate serves all ranks in {count - len(none)} of {count} cases"
+        return f"{serves}: not with {by_optimiser(none)}." if len(none) in (1, 2) else f"{serves}."

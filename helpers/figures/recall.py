@@ -153,6 +153,13 @@ class Behaviour(Picture[Recalled]):
             f"style are right; the rank keeps {100 * now.energy:.0f} % of the update's energy."
         )
 
+    def finding(self, numbers: Recalled) -> str:
+        now = numbers.now
+        return (
+            f"At rank {now.rank} and dial {now.scale:g}, {100 * now.style_share:.0f} % of the "
+            f"style and {100 * now.facts:.0f} % of the facts are right."
+        )
+
     def text(self) -> str:
         """What was asked, what the model wrote, and what would be right."""
         return "\n".join(f"{who}: {what}" for who, what in self._lines(Marks.signed))

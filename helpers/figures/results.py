@@ -85,7 +85,9 @@ class TruncatedOrTrained(Picture[Ways]):
                     markersize=5, **look,
                 )  # fmt: skip
         panels[0].set_ylabel("share that is right")
-        ways_legend(self, "at rank r")
+        self.names = {way: self.moves(panels[0].text(1, 0, way, va="top")) for way in WAYS}
+        dash = Line2D([], [], color=GREY, linestyle="", marker="_", markersize=7)
+        self.legend([dash], ["single seeds"])
 
     def numbers(self) -> Ways:
         sources = {"truncated": results.truncated, "trained": results.trained}
@@ -102,10 +104,29 @@ class TruncatedOrTrained(Picture[Ways]):
                 self.lines[task.name, way].set(curves, task.measure)
                 needed.append(f"{_range(curves.reaches(task.measure, LEVEL))} {way}")
             said.append(f"{task.description}: rank {' and '.join(needed)}")
+        self._name(numbers)
         count = len(numbers.curves["100", "trained"].seeds)
         return (
             f"Lowest rank measured from which on {100 * LEVEL:.0f} % are right, {count} seeds. "
             f"{'; '.join(said).capitalize()}."
+        )
+
+    def _name(self, numbers: Ways) -> None:
+        """Each way's name at its curve of the first panel: under its start, right of its half."""
+        task = next(iter(TASKS.values()))
+        trained, truncated = (numbers.curves[task.name, way] for way in ("trained", "truncated"))
+        self.names["trained"].set_position((trained.at[0], trained.mean(task.measure)[0] - 0.05))
+        half = np.interp(0.5, truncated.mean(task.measure), truncated.at)
+        self.names["truncated"].set_position((1.25 * half, 0.5))
+
+    def finding(self, numbers: Ways) -> str:
+        task = TASKS["100"]
+        needed = {
+            way: _range(numbers.curves[task.name, way].reaches(task.measure, LEVEL)) for way in WAYS
+        }
+        return (
+            f"For {100 * LEVEL:.0f} % of the {task.measured}: rank {needed['trained']} if trained, "
+            f"rank {needed['truncated']} if truncated."
         )
 
 

@@ -86,6 +86,12 @@ class ScaleOverRank(Picture[Scales]):
             f"{numbers.slopes[RSLORA]:.2f} on log axes."
         )
 
+    def finding(self, numbers: Scales) -> str:
+        said = [
+            f"{each[0] / each[-1]:.0f}-fold with {rule}" for rule, each in numbers.scales.items()
+        ]
+        return f"From rank 1 to 64 the scale falls {said[0]}, {said[1]}."
+
 
 @dataclass(frozen=True)
 class Misread:
@@ -190,4 +196,12 @@ class LoaderMismatch(Picture[Misread]):
             f"and one that reads it {reading:.4g}, {100 * reading / trained:.4g} %. At noise "
             f"{numbers.noise:g}, {said[0]}; {said[1]}. With an alpha of {numbers.baked:.4g} in the "
             "file the first applies what was trained."
+        )
+
+    def finding(self, numbers: Misread) -> str:
+        at = numbers.rank - 1
+        share = float(numbers.applied[STANDARD][at] / numbers.trained[at])
+        return (
+            f"At rank {numbers.rank} a loader that ignores use_rslora applies {100 * share:.4g} % "
+            "of the strength."
         )

@@ -100,6 +100,17 @@ class SpectrumEnergyError(Picture[Curves]):
             f"{numbers.needed['facts']}."
         )
 
+    def finding(self, numbers: Curves) -> str:
+        style, facts = (numbers.needed[name] for name in NAMES)
+        return (
+            f"For {100 * numbers.target:g} % of the energy, style needs rank {style} and facts "
+            f"rank {facts}."
+        )
+
+
+#: The index at which the string and the spectrum are named.
+_NAMED_AT = 36
+
 
 @dataclass(frozen=True)
 class Strings:
@@ -141,8 +152,11 @@ class StringOnSpectrum(Picture[Strings]):
             self.drops[name] = self.moving_line(ax, color="black", linewidth=2)
             self.depths[name] = self.moves(ax.text(0, 0, "", va="bottom"))
         panels[0].set_ylabel(r"singular value $\sigma_i$")
-        shown = (self.curves["style"], self.strings["style"], self.drops["style"])
-        self.legend([*shown], ["spectrum", "string", "furthest below the string"])
+        # Between the middle and the right both lie well apart in the first panel.
+        self.names = {
+            what: self.moves(panels[0].text(_NAMED_AT, 0, what, va="bottom"))
+            for what in ("string", "singular values")
+        }
 
     def numbers(self, noise: float = 0.01) -> Strings:
         spectra = {name: updates.article_singular_values(name, noise) for name in NAMES}
@@ -155,18 +169,28 @@ class StringOnSpectrum(Picture[Strings]):
 
     def place(self, numbers: Strings) -> str:
         said = []
+        for what, values in (
+            ("string", numbers.strings["style"]), ("singular values", numbers.spectra["style"])
+        ):  # fmt: skip
+            self.names[what].set_y(values[_NAMED_AT - 1] + 0.15)
         for name, (before, depth) in numbers.elbows.items():
             values, string = numbers.spectra[name], numbers.strings[name]
             self.curves[name].set_data(RANKS, values)
             self.strings[name].set_data(RANKS, string)
             self.drops[name].set_data([before + 1] * 2, [values[before], string[before]])
             self.depths[name].set_position((before + 2, string[before] + 0.1))
-            self.depths[name].set_text(f"depth {depth:.2f}")
+            self.depths[name].set_text(f"depth {depth:.2f} below the string")
             said.append(
                 f"{name} hangs furthest below its string after {before} "
                 f"component{'s' * (before != 1)}, by {depth:.2f} of its first value"
             )
         return f"At noise {numbers.noise:g}, {said[0]}; {said[1]}."
+
+    def finding(self, numbers: Strings) -> str:
+        style, facts = (numbers.elbows[name][1] for name in NAMES)
+        return (
+            f"Style hangs {style:.2f} of its first value below the string, facts hang {facts:.2f}."
+        )
 
 
 @dataclass(frozen=True)
@@ -229,3 +253,10 @@ class EnergyTriangle(Picture[Legs]):
                 f"({kept:.3f}^2 + {missed:.3f}^2 = 1; energy {100 * kept**2:.1f} %)"
             )
         return f"At rank {numbers.rank} and noise {numbers.noise:g}, {said[0]}; {said[1]}."
+
+    def finding(self, numbers: Legs) -> str:
+        kept, missed = numbers.legs["facts"]
+        return (
+            f"Rank {numbers.rank} keeps {100 * kept**2:.1f} % of the energy of facts, which "
+            f"leaves an error of {missed:.3f}."
+        )

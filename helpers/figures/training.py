@@ -19,6 +19,7 @@ from .look import (
     OPTIMISERS,
     TWICE_LABEL,
     TWICE_LOOK,
+    listed,
     ticks,
 )  # fmt: skip
 from .picture import Picture
@@ -149,4 +150,22 @@ class TrainingRun(Picture[Run]):
             f"{SAID[numbers.change]}, {RUN_STEPS} steps, 1 at the start: {'; '.join(said)}. "
             "The best possible loss at this rank is "
             f"{numbers.floor:.2g}."
+        )
+
+    def finding(self, numbers: Run) -> str:
+        lost = [habit for habit, at in zip(sweeps.HABITS, numbers.diverged_at) if at >= 0]
+        at = f"At rank {numbers.rank}"
+        if len(lost) == len(sweeps.HABITS):
+            return f"{at} all three diverge at this learning rate."
+        last = {
+            habit: float(loss[-1])
+            for habit, loss in zip(sweeps.HABITS, numbers.loss)
+            if habit not in lost
+        }
+        low, high = min(last, key=last.__getitem__), max(last, key=last.__getitem__)
+        if lost:
+            verb = "diverges" if len(lost) == 1 else "diverge"
+            return f"{at} {listed(lost)} {verb}; {low} ends at {last[low]:.2g}."
+        return (
+            f"{at} the loss ends lowest with {low}, {last[low]:.2g}; with {high} {last[high]:.2g}."
         )

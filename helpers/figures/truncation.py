@@ -102,6 +102,25 @@ class ErrorOverRank(Picture[Errors]):
             f"{said[0]}; {said[1]}."
         )
 
+    def finding(self, numbers: Errors) -> str:
+        at, errors = f"At rank {numbers.rank}", numbers.at_rank
+        if all(numbers.scales[rule] == 1 for rule in RULES):
+            return f"{at} both rules give the scale 1, which has the lowest error."
+        # Where scale 1 leaves nothing but rounding there is no ratio to it.
+        ratios = {
+            (name, rule): errors[name, rule] / errors[name, "best"]
+            for name in NAMES
+            for rule in RULES
+            if errors[name, "best"] > 1e-9
+        }
+        if not ratios:
+            rule = max(RULES, key=lambda rule: errors["facts", rule])
+            return f"{at} scale 1 has no error, {rule} one of {errors['facts', rule]:.2f}."
+        name, rule = max(ratios, key=ratios.__getitem__)
+        ratio = ratios[name, rule]
+        times = f"{ratio:.3g}" if ratio < 100 else f"{ratio:.0f}"
+        return f"{at}, {rule} makes the error of {name} {times} times the lowest possible."
+
 
 @dataclass(frozen=True)
 class Planes:
@@ -200,3 +219,6 @@ class ErrorPlane(Picture[Planes]):
             f"{numbers.noise:g}: {said[0]}; {said[1]}. The white trail, where the scale "
             f"is 1, lies at rank {ones[0]:g} for alpha/r and at rank {ones[1]:g} for alpha/sqrt(r)."
         )
+
+    def finding(self, numbers: Planes) -> str:
+        return "At every rank the error is lowest on the white trail, where the scale is 1."

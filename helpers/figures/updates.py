@@ -82,6 +82,13 @@ class TwoUpdates(Picture[Truncations]):
             f"noise {numbers.noise:g} they rebuild {listed(said)}."
         )
 
+    def finding(self, numbers: Truncations) -> str:
+        style, facts = (numbers.errors[name] for name in NAMES)
+        return (
+            f"Rank {numbers.rank} rebuilds style with an error of {style:.2f} and facts with one "
+            f"of {facts:.2f}."
+        )
+
 
 @dataclass(frozen=True)
 class Component:
@@ -152,4 +159,12 @@ class Components(Picture[Component]):
             f"{numbers.rank} has the singular value {numbers.singular_value:.2f} and "
             f"{100 * numbers.share:.1f} % of the energy. The components up to it hold "
             f"{100 * numbers.captured:.1f} %."
+        )
+
+    def finding(self, numbers: Component) -> str:
+        first, hold = f"first {numbers.rank} components", "hold"
+        if numbers.rank == 1:
+            first, hold = "first component", "holds"
+        return (
+            f"The {first} of {numbers.update} {hold} {100 * numbers.captured:.1f} % of its energy."
         )

@@ -73,7 +73,7 @@ class Drawing:
     def __init__(self, picture: Picture[Any]) -> None:
         self.picture = picture
         self.figure = figure = picture.figure
-        self.width, self.height = (picture.DPI * side for side in picture.size)
+        self.width, self.height = figure.bbox.width, figure.bbox.height
         groups: list[list[Axes]] = []
         for ax in figure.axes:
             if groups and (picture.whole or ax.get_label() == "<colorbar>"):

@@ -95,3 +95,6 @@ class Weave(Picture[Woven]):
             f"product of the two. Two plaids add up to a matrix of rank {numbers.rank}: "
             f"{4 * side} numbers make {side * side}."
         )
+
+    def finding(self, numbers: Woven) -> str:
+        return f"Two woven plaids add up to a matrix of rank {numbers.rank}."

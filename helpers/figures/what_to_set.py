@@ -114,6 +114,16 @@ class WhatToSet(Picture[Placed]):
         self.said.set_text(f"set: r = {numbers.rank}, s = {numbers.scale:.4g}; {measured}")
         return _sentence(numbers)
 
+    def finding(self, numbers: Placed) -> str:
+        if not numbers.near:
+            return "Nothing was measured near this setting."
+        found = numbers.found
+        return (
+            f"Rank {found.rank}, s = {found.scale:g}, rate {found.learning_rate:g}: "
+            f"{found.facts.mean():.2f} of the new facts right, {found.known.mean():.2f} of the "
+            "known ones."
+        )
+
 
 def _sentence(numbers: Placed) -> str:
     found = numbers.found

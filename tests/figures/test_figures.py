@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -83,9 +84,11 @@ def test_png_follows_the_settings(picture, settings, first):
 
 
 def test_still_is_sharper_and_leaves_the_screen_picture_alone(picture, settings, first):
-    for png, dpi in zip(first, (100, 150)):
+    # The title stands above the still one alone.
+    sizes = picture.size, picture.figure.get_size_inches()
+    for png, dpi, sides in zip(first, (100, 150), sizes):
         # Matplotlib cuts a part of a pixel off, or rounds it, depending on the version.
-        assert opened(png).size == pytest.approx([dpi * side for side in picture.size], abs=1)
+        assert opened(png).size == pytest.approx([dpi * side for side in sides], abs=1)
     assert picture.draw(**settings[0]).png() == first[0]
 
 
@@ -192,10 +195,8 @@ def test_a_notebook_shows_the_image_with_alt_text_and_then_the_sentence(
     else:
         assert above == []
     assert base64.b64decode(image["image/png"], validate=True) == first[1]
-    assert image_options["metadata"]["image/png"]["alt"] == picture.description
-    assert words == {
-        "text/html": caption(picture.description), "text/plain": picture.description
-    }  # fmt: skip
+    assert image_options["metadata"]["image/png"]["alt"] == picture.alt
+    assert words == {"text/html": picture.words_html(), "text/plain": picture.alt}
     assert image_options["raw"] and words_options["raw"]
 
 
@@ -203,6 +204,29 @@ def test_every_moving_artist_belongs_to_the_figure(picture):
     everything = set(picture.figure.findobj())
     assert picture.moving
     assert all(artist in everything and artist.get_animated() for artist in picture.moving)
+
+
+def test_a_long_description_is_folded_and_a_short_one_is_not(picture, settings):
+    picture.draw(**settings[0])
+    words = picture.words_html()
+    assert caption(picture.description) in words
+    folded = words.startswith("<details><summary>This figure in words</summary>")
+    assert folded == words.endswith("</details>") == (len(picture.description) > 250)
+
+
+def test_a_title_is_one_sentence_that_fits(picture, settings):
+    for chosen in settings:
+        picture.draw(**chosen)
+        assert re.fullmatch(r"[A-Z0-9][^\n]*[^.]\.", picture.title)
+        assert "nan" not in picture.title
+        heading = picture._headline
+        assert heading.get_text() == picture.title and not heading.get_visible()
+        heading.set_visible(True)
+        box = heading.get_window_extent()
+        heading.set_visible(False)
+        top = picture.figure.bbox.height
+        assert 0 <= box.x0 and box.x1 <= picture.figure.bbox.width
+        assert picture.size[1] * picture.DPI <= box.y0 and box.y1 <= top
 
 
 def test_caption_escapes():

@@ -27,9 +27,9 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 pytestmark = pytest.mark.usefixtures("nothing_outside")
 
 
-#: Of each static figure its words, its background, and whether all of its panels show something.
+#: Of each static figure its title and words, its background, whether all panels show something.
 FIGURES = """() => [...document.querySelectorAll(".rank-lab-still > [role=img]")].map((figure) => [
-  figure.ariaLabel,
+  figure.previousElementSibling.innerText + " " + figure.ariaLabel,
   getComputedStyle(figure.parentElement).backgroundColor,
   [...figure.querySelectorAll("svg.rank-lab-panel")].every((panel) =>
     panel.getBoundingClientRect().width > 100 && panel.querySelector("path, image")),
@@ -142,7 +142,9 @@ def test_every_stored_picture_is_there_with_its_description(opened: Opened) -> N
         assert shown == [[stills.name(alt), paper, True] for alt in stored]
     opened.page.emulate_media(color_scheme="light")
     text = plain(opened.page.locator("article").inner_text())
-    assert [alt for alt in stored if plain(alt) not in text] == []
+    titles = opened.page.locator(".rank-lab-title").all_inner_texts()
+    words = [alt.removeprefix(title) for alt, title in zip(stored, titles, strict=True)]
+    assert [each for each in words if plain(each) not in text] == []
 
 
 def test_every_stored_text_is_there(opened: Opened) -> None:

@@ -106,7 +106,7 @@ def string_on_spectrum(picture, noise):
         np.testing.assert_allclose(picture.drops[name].get_xdata(), [at + 1] * 2)
         np.testing.assert_allclose(picture.drops[name].get_ydata(), [values[at], string[at]])
         depth = gaps[at] / values[0]
-        assert picture.depths[name].get_text() == f"depth {depth:.2f}"
+        assert picture.depths[name].get_text() == f"depth {depth:.2f} below the string"
         said += [f"after {at} component", f"by {depth:.2f} of its first value"]
     return said
 

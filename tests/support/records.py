@@ -31,6 +31,8 @@ _NAMED = {colour.lower(): name for colour, name in _NAMED.items()}
 #: Figures that no explorer shows are recorded at the settings of their own checks.
 STILL = sorted(set(figures.__all__) - {"Picture", *SHOWN})
 NAMES = [*FACTORIES, *STILL]
+#: A title of these may say another digit on another machine, after a hundred steps of training.
+UNSTEADY = {"training_run"}
 
 
 def colour(value):
@@ -173,9 +175,11 @@ def record(name, picture=None):
             for stops, count in [ends(control)]
         }
     at_start = None
-    record["drawn"] = {}
+    record["titles"], record["drawn"] = {}, {}
     for what, chosen in settings(name).items():
         drawn = moving(picture.draw(**chosen))
+        if name not in UNSTEADY and picture.title not in record["titles"].values():
+            record["titles"][what] = picture.title
         at_start = at_start or drawn
         # What stands as at the start is not said again.
         record["drawn"][what] = {

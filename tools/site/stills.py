@@ -1,11 +1,12 @@
 """Static figures for pages: vectors in the page's theme, drawn as the notebooks draw them.
 
 A notebook stores its figures as PNGs. Here its cells are run once more, and each figure that they
-show is drawn by the same code into markup, named by its description.
+show is drawn by the same code into markup, named by its title and description.
 """
 
 from __future__ import annotations
 
+import hashlib
 import html
 import os
 import re
@@ -21,7 +22,7 @@ from .classes import Classes
 
 
 def name(description: str) -> str:
-    """A description as the alternative text of a stored picture has it, which has no brackets."""
+    """Words as the alternative text of a stored picture has them, which has no brackets."""
     return re.sub(r"[][]", "", description)
 
 
@@ -38,14 +39,32 @@ def build(paths: list[Path]) -> tuple[dict[Path, dict[str, str]], dict[str, str]
 
 
 def markup(picture: Any) -> str:
-    """A figure as a page shows it. One line, so that Markdown takes it for one thing."""
+    """A figure as a page shows it, under its title, which wraps where the page is narrow.
+
+    One line, so that Markdown takes it for one thing.
+    """
     from helpers.figures.vector import Drawing
 
     return (
-        f'<div class="rank-lab-still scroll"><div role="img" '
+        f'<div class="rank-lab-still scroll"><p class="rank-lab-title">'
+        f'{html.escape(name(picture.title))}</p><div role="img" '
         f'aria-label="{html.escape(name(picture.description))}">'
-        f"{Drawing(picture).still_html()}</div></div>"
+        f"{own_ids(Drawing(picture).still_html(), picture.alt)}</div></div>"
     )
+
+
+def own_ids(drawn: str, whose: str) -> str:
+    """Markup in which each marker is defined once, by an id that no other figure has."""
+    suffix = hashlib.sha256(whose.encode()).hexdigest()[:8]
+    seen: set[str] = set()
+
+    def once(found: re.Match[str]) -> str:
+        again = found[1] in seen
+        seen.add(found[1])
+        return "" if again else found[0]
+
+    drawn = re.sub(r'<defs><path id="(m\w{8})"[^>]*/></defs>', once, drawn)
+    return re.sub(r'( id="| href="#)(m\w{8})"', rf'\1\2-{suffix}"', drawn)
 
 
 def _drawn(path: Path) -> tuple[dict[str, str], dict[str, str]]:
@@ -57,7 +76,7 @@ def _drawn(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     classes, figures = Classes(), {}
 
     def still(picture: Any) -> bytes:
-        figures[name(picture.description)] = classes.instead(markup(picture))
+        figures[name(picture.alt)] = classes.instead(markup(picture))
         return b""
 
     os.chdir(path.parent)
