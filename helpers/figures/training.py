@@ -27,6 +27,8 @@ from .picture import Picture
 RUN_STEPS = 100
 
 
+#: A loss that rises above this, of 1 at the start, is said to.
+_SPIKE = 1.1
 #: What can be changed about a run: the settings of `training.train`.
 CHANGES: Mapping[str, Mapping[str, float]] = {
     "plain": {}, "epsilon": {"epsilon": 1.0}, "decay": {"decay": 0.1}, "clipping": {"clip": 1.0},
@@ -139,7 +141,7 @@ class TrainingRun(Picture[Run]):
             # The cross stands on the upper edge, at the step where the run was stopped.
             top = self.LOSS_LIMITS[1]
             self.crosses[habit].set_data([at] if at >= 0 else [], [top] if at >= 0 else [])
-            spike = f"rises to {peak:.2g} and " if peak > 1.1 else ""
+            spike = f"rises to {peak:.2g} and " if peak > _SPIKE else ""
             outcome = (
                 f"diverges at step {at}" if at >= 0 else f"{spike}ends at {numbers.loss[i][-1]:.2g}"
             )
@@ -153,19 +155,16 @@ class TrainingRun(Picture[Run]):
         )
 
     def finding(self, numbers: Run) -> str:
-        lost = [habit for habit, at in zip(sweeps.HABITS, numbers.diverged_at) if at >= 0]
         at = f"At rank {numbers.rank}"
-        if len(lost) == len(sweeps.HABITS):
-            return f"{at} all three diverge at this learning rate."
-        last = {
-            habit: float(loss[-1])
-            for habit, loss in zip(sweeps.HABITS, numbers.loss)
-            if habit not in lost
-        }
-        low, high = min(last, key=last.__getitem__), max(last, key=last.__getitem__)
+        lost = [habit for habit, step in zip(sweeps.HABITS, numbers.diverged_at) if step >= 0]
         if lost:
-            verb = "diverges" if len(lost) == 1 else "diverge"
-            return f"{at} {listed(lost)} {verb}; {low} ends at {last[low]:.2g}."
-        return (
-            f"{at} the loss ends lowest with {low}, {last[low]:.2g}; with {high} {last[high]:.2g}."
-        )
+            return f"{at} training diverges with {listed(lost)}."
+        peaks = dict(zip(sweeps.HABITS, numbers.peaks))
+        calm = [habit for habit, peak in peaks.items() if peak <= _SPIKE]
+        if len(calm) == len(peaks):
+            last = numbers.loss[:, -1]
+            return f"{at} no run spikes; the losses end at {last.min():.2g} to {last.max():.2g}."
+        worst = max(peaks, key=peaks.__getitem__)
+        never = f", never with {listed(calm)}" if calm else ""
+        peak = f"{peaks[worst]:.2g}" if peaks[worst] < 100 else f"{peaks[worst]:.0f}"
+        return f"{at} the loss spikes to {peak} times its start with {worst}{never}."
