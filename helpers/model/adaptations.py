@@ -226,14 +226,6 @@ def capacity() -> list[Row]:
     return found
 
 
-def best_held(runs: Iterable[Mapping[str, Any]]) -> dict[tuple[int, int], Row]:
-    """Of each (people, rank) the run that holds most: rate and scale tuned, training long."""
-    found: dict[tuple[int, int], Row] = {}
-    for run in sorted(runs, key=lambda run: float(run["facts"])):
-        found[int(run["task"]), run["rank"]] = dict(run)
-    return found
-
-
 def bits_when_full(runs: Iterable[Mapping[str, Any]], level: float = 0.9) -> float:
     """Bits per number of adapters that are full: the mean over runs that recall less than `level`.
 

@@ -33,7 +33,7 @@ def test_shares_are_shares_of_as_many_worlds():
 
 def test_what_keeps_most_has_learned_all():
     best = settings.keeps_most(64)
-    assert best.learned
+    assert best.learned and best.learning_rate in RATES
     for each in settings.measured():
         if each.rank == 64 and each.learned and each.learning_rate in RATES:
             assert each.known.mean() <= best.known.mean()
