@@ -17,12 +17,14 @@ from . import bound, findings, text
 
 _WORDS = (
     # numbers in words
-    "two three four five six seven eight nine ten eleven twelve twenty half quarter third "
+    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+    "sixteen twenty thirty forty fifty sixty eighty ninety hundred hundreds thousand thousands "
+    "half quarter third quarters thirds fifth eighth tenth tenths halve "
     "twice double doubles doubled halves halved times none zero "
     # orders
     "larger smaller higher lower greater fewer less better worse best worst most least largest "
     "smallest highest lowest faster slower longer shorter stronger weaker strongest weakest "
-    "nearer farther further fastest slowest steeper flatter above below more "
+    "furthest nearest longest shortest flat flattest nearer farther further fastest slowest steeper flatter above below more "
     # directions
     "rises rise rose falls fall fell grows grow grew shrinks shrink shrank drops drop dropped "
     "increases increase decreases decrease collapses collapse gains loses lost kept keeps "
