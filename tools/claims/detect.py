@@ -24,7 +24,8 @@ _WORDS = (
     # orders
     "larger smaller higher lower greater fewer less better worse best worst most least largest "
     "smallest highest lowest faster slower longer shorter stronger weaker strongest weakest "
-    "furthest nearest longest shortest flat flattest nearer farther further fastest slowest steeper flatter above below more "
+    "nearer farther further nearest furthest longest shortest fastest slowest steeper flatter flat "
+    "above below more "
     # directions
     "rises rise rose falls fall fell grows grow grew shrinks shrink shrank drops drop dropped "
     "increases increase decreases decrease collapses collapse gains loses lost kept keeps "
