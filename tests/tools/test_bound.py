@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools.claims import bound, detect, text
+from tools.claims import bound, detect, judged, text
 
 FILES = bound.read()
 #: Texts in which sentences are left to bind. Who binds the last one of a text strikes it off.
@@ -11,7 +11,7 @@ NOT_YET = {"smollm2"}
 
 @pytest.mark.parametrize("name", FILES)
 def test_what_is_bound_stands_there_and_is_true(name):
-    found = bound.problems(FILES[name])
+    found = judged.problems(FILES[name])
     if found:
         pytest.fail(
             f"mend notebooks/appendix/claims/{name}.toml, or the sentence:\n" + "\n".join(found),
@@ -72,7 +72,7 @@ def filed(folder, content):
 
 def test_the_example_holds(tmp_path):
     file = filed(tmp_path, FILE)
-    assert bound.problems(file, SAID) == []
+    assert judged.problems(file, SAID) == []
     (found,) = detect.unbound("03", [entry.words for entry in file.entries], SAID)
     assert found.signs == ("always", "larger")
 
@@ -96,7 +96,7 @@ def test_the_example_holds(tmp_path):
 )
 def test_a_planted_fault_is_named(tmp_path, old, new, problem):
     assert old in FILE
-    found = bound.problems(filed(tmp_path, FILE.replace(old, new)), SAID)
+    found = judged.problems(filed(tmp_path, FILE.replace(old, new)), SAID)
     assert any(problem in each for each in found), found
 
 
@@ -116,7 +116,7 @@ as = "03 At rank 2 the error of style"
 )
 def test_a_sentence_may_say_what_another_text_binds(tmp_path, old, new, problems):
     file = filed(tmp_path, AS.replace(old, new))
-    found = bound.problems(file, [text.Passage(file.entries[0].words)])
+    found = judged.problems(file, [text.Passage(file.entries[0].words)])
     assert [each[: len(start)] for each, start in zip(found, problems, strict=True)] == problems
 
 
@@ -132,7 +132,7 @@ def test_a_sentence_may_say_what_another_text_binds(tmp_path, old, new, problems
 def test_an_odd_block_is_named(tmp_path, old, new, problem):
     changed = FILE.replace(old, new)
     if problem is None:
-        assert bound.problems(filed(tmp_path, changed), SAID) == []
+        assert judged.problems(filed(tmp_path, changed), SAID) == []
         return
     with pytest.raises(ValueError, match=problem):
         filed(tmp_path, changed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from . import bound, detect, findings, text
+from . import bound, detect, findings, judged, text
 
 
 def counted() -> str:
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     found = findings.problems(claims)
     for file in files.values():
-        found += bound.problems(file)
+        found += judged.problems(file)
     more = sum(len(file.entries) for file in files.values())
     print("\n".join(found) or f"{len(claims)} claims and {more} bound sentences stand")
     return int(bool(found))
