@@ -50,13 +50,14 @@ NOT_STATED = {
     "minutes, which are held to an estimate": r"Time: .*",
     "what the reader needs": r"You need: .*",
     "an aim": r".*;$",
-    "a source": r".*(?:arXiv|https?://|doi|Proceedings|Journal|Psychometrika|et al\.).*",
+    "a source": r"[^|]*(?:arXiv|https?://|doi|Proceedings|Journal|Psychometrika|et al\.)[^|]*",
 }
 #: Signs that state nothing where they stand.
 NO_SIGN = {
     "code": r"`[^`]*`",
     "how it is known, in the last cell of a row": r"\| (?:shown|published|guess)\b[^|]*$",
     "the title of a notebook": r"^\d\d [A-Z][^:|]*:",
+    "what a source says, in a row that names it": r"^[^|]*arXiv[^|]*\|",
     "the minutes of the path, which are held to the notebooks'": r"\| \d+$",
     "the name of a notebook or an exercise": bound.REFERENCE.pattern,
     "a date or a version": (
