@@ -56,21 +56,32 @@ class Form:
             style={"description_width": "initial"},
             layout={"width": "auto", "max_width": "100%"},
         )
-        waiting: list[Any] = []
+        waiting: list[asyncio.TimerHandle] = []
+        judged: list[str] = []
+
+        def stop() -> None:
+            while waiting:
+                waiting.pop().cancel()
 
         def take(_: Any = None) -> None:
             if waiting:
-                waiting.clear()
+                stop()
+                judged[:] = [text.value]
                 commit(text.value)
 
         def entered(_: Any, content: dict[str, Any], __: Any) -> None:
-            """Enter is told at once, and what was written, if it is new, right after it."""
+            """Enter is told at once, and what was written, if it is new, after it.
+
+            Right after it, or, where the page waits for an answer to the last text, seconds later:
+            so the last text is not taken again.
+            """
             if content.get("event") == "submit":
-                waiting.append(True)
+                stop()
+                seconds, then = (5.0, stop) if text.value in judged else (0.3, take)
                 try:
-                    asyncio.get_running_loop().call_later(0.3, take)
+                    waiting.append(asyncio.get_running_loop().call_later(seconds, then))
                 except RuntimeError:  # no kernel runs
-                    take()
+                    commit(text.value)
 
         # Not `on_submit`: ipywidgets 8 warns of it, and 7 has nothing in its place.
         text.on_msg(entered)

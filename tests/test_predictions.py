@@ -204,6 +204,25 @@ def test_enter_takes_what_is_written_although_it_is_told_first():
     asyncio.run(typing())
 
 
+def test_a_second_answer_that_arrives_late_is_taken():
+    """A busy page tells a second Enter at once, and sends its text when the first is answered."""
+
+    async def typing():
+        prediction = asked()
+        displayed(prediction)
+        (text,) = of_kind(prediction, widgets.Text)
+        text._handle_custom_msg({"event": "submit"}, [])
+        text.value = "many"
+        assert "many&quot; is no number" in texts(prediction)
+        text._handle_custom_msg({"event": "submit"}, [])
+        await asyncio.sleep(0.4)  # longer than the first text was waited for
+        assert prediction.outcome is None
+        text.value = "0.14"
+        assert prediction.outcome.state == "right"
+
+    asyncio.run(typing())
+
+
 def test_leaving_the_field_commits_nothing():
     prediction = asked()
     displayed(prediction)
