@@ -1,5 +1,6 @@
 """Every explorer, driven through its widgets as a reader drives it."""
 
+import doctest
 import html
 from functools import cache
 
@@ -107,6 +108,15 @@ def test_the_factories_are_found():
 def test_it_starts_in_step(explorer):
     assert explorer.settings == explorer.start
     assert_in_step(explorer)
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_it_starts_as_its_example_says(name):
+    """`test_rules` leaves these examples out: it would make every explorer once more."""
+    (example,) = doctest.DocTestParser().get_examples(FACTORIES[name].__doc__)
+    assert example.source.startswith(f"{name}().settings")
+    found = eval(example.source, {name: lambda: made(name)})
+    assert repr(found) == example.want.strip()
 
 
 def test_every_control_from_end_to_end(explorer):
