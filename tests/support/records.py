@@ -1,4 +1,4 @@
-"""What every figure draws, in words and a few numbers, as a person reads it in a diff.
+"""What every figure draws and says, in words and a few numbers, as a person reads it in a diff.
 
     python -m tests.support.records [NAME ...]
 
@@ -182,7 +182,7 @@ def record(name, picture=None):
             record["titles"][what] = picture.title
         at_start = at_start or drawn
         # What stands as at the start is not said again.
-        record["drawn"][what] = {
+        record["drawn"][what] = {"says": picture.description} | {
             str(i): each for i, each in enumerate(drawn) if drawn is at_start or each != at_start[i]
         }
     if explorer:
@@ -238,7 +238,8 @@ def _same(now, then):
 def _same_word(now, then):
     try:
         # Rounding noise about 0, such as an error at full rank, differs between machines.
-        return bool(np.isclose(float(now), float(then), rtol=1e-3, atol=1e-9, equal_nan=True))
+        one, other = (float(each.rstrip(",.;:)")) for each in (now, then))
+        return bool(np.isclose(one, other, rtol=1e-3, atol=1e-9, equal_nan=True))
     except ValueError:
         return now == then
 
