@@ -128,10 +128,14 @@ def mended(adapter: Adapter) -> str:
             "<code>python -m helpers.adapters bake PATH NEW</code></p>"
         )
     encoded = base64.b64encode(content).decode("ascii")
+    others = [each.title for each in adapters.checks(copy) if not each.fits]
+    said = "so that all of these loaders apply what was trained."
+    if others:
+        names = html.escape(" and ".join(others))
+        said = f"and still {names} will not apply it as trained; the table has the reason."
     return (
         f'<p><a download="mended-adapter.zip" href="data:application/zip;base64,{encoded}">'
-        "Save the mended copy</a>: its scale is in its weights, so that all of these loaders "
-        "apply what was trained.</p>"
+        f"Save the mended copy</a>: its scale is in its weights, {said}</p>"
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from helpers import adapters, upload
 from helpers.model import shipped
 from helpers.tensorfile import FileError
+from tests.support.adapters import peft_folder
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +114,14 @@ def test_a_single_file(dropped, tmp_path):
     drop = dropped({"kohya.safetensors": source.read_bytes()})
     # PEFT's names without its settings: read or refused, and said in one line either way.
     assert drop.said.startswith(("<div", "<p><b>Not read:"))
+
+
+def test_a_copy_that_a_loader_refuses_for_another_reason_is_not_called_right(tmp_path, people):
+    wide = [("model.layers.0.q_proj", "linear", (32, 40), (40, 32))]
+    folder = peft_folder(tmp_path / "wide", modules=wide, r=32, target_modules=["q_proj"])
+    said = upload.mended(adapters.read(folder))
+    assert "still vLLM 0.33.0 and vLLM 0.31.0 will not apply it as trained;" in said
+    assert "all of these loaders apply what was trained.</p>" in upload.mended(people)
 
 
 def test_what_is_too_large_for_a_link_is_not_put_into_the_page(people, monkeypatch):
