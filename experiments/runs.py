@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable, Iterable
 from datetime import date
@@ -122,7 +123,8 @@ def provenance(script: str) -> dict[str, Any]:
     """By what, with which versions, when; and on which accelerator, where the run used one."""
     import torch
 
-    packages = ("numpy", "torch", "safetensors")
+    packages = ["numpy", "torch", "safetensors"]
+    packages += [each for each in ("peft", "transformers") if each in sys.modules]
     used = script.startswith(ACCELERATED) and torch.cuda.is_available()
     device = {"device": torch.cuda.get_device_name()} if used else {}
     return {

@@ -9,6 +9,7 @@ from .hook import Hook
 from .noise import SpectrumUnderNoise
 from .picture import Picture
 from .pretrained import PretrainedOverRank
+from .pretrained_windows import PretrainedWindows
 from .rates import RateWindows
 from .recall import Behaviour
 from .results import TruncatedOrTrained
@@ -37,6 +38,7 @@ __all__ = [
     "NewAgainstKnown",
     "Picture",
     "PretrainedOverRank",
+    "PretrainedWindows",
     "RateWindows",
     "ScaleOverRank",
     "SpectrumEnergyError",

@@ -9,7 +9,6 @@ import numpy as np
 from .. import validation
 from ..lora import scaling, spectrum
 from ..tables import Table
-from ..validation import Array
 from . import results
 from .shipped import measured
 
@@ -17,12 +16,6 @@ from .shipped import measured
 KINDS = {"q_proj": "query", "v_proj": "value", "o_proj": "output", "up_proj": "up",
          "down_proj": "down"}  # fmt: skip
 RANKS = (1, 8, 64)
-#: SmolLM2's forgetting: rank (None: all weights) and scale of each way to train.
-WAYS = ((None, 1.0), (64, 2.0), (64, 0.25), (4, 4.0))
-#: The least share of new facts, on the questions that choose, of a rate that can be chosen.
-LEARNED = 0.9
-#: The dial at which each update was asked again.
-DIAL = 0.75
 
 
 def answers(task: str, question: int = 0) -> Table:
@@ -114,77 +107,3 @@ def rates_table() -> Table:
                     cells.append(f"{np.mean(values):.2f} ({each})" if values else "not run")
                 rows.append((f"{task}, {rule}", f"{rate:g}", *cells))
     return Table(("mean (each seed)", "learning rate", *(f"r = {r}" for r in RANKS)), rows)
-
-
-def forgetting(rank: int | None, scale: float) -> dict[float, dict[str, Array]]:
-    """What one way to train learned and kept of general questions, by the learning rate.
-
-    Returns
-    -------
-    dict from the rate to arrays (seeds,): "facts" and "known", reported; the same with
-    "_chosen_on", from the questions that choose; and with "_dialled", at `DIAL`.
-
-    Examples
-    --------
-    >>> sorted(forgetting(None, 1.0))[:2]
-    [5e-05, 0.00015]
-    """
-    found: dict[float, list[dict[str, Any]]] = {}
-    for run in measured("pretrained_forgetting")["runs"]:
-        if (run["rank"], run["scale"]) == (rank, scale):
-            (dialled,) = (each for each in run["dials"] if each["dial"] == DIAL)
-            both = {f"{name}_dialled": dialled[name] for name in ("facts", "known")}
-            found.setdefault(run["learning_rate"], []).append({**run, **both})
-    names = [
-        f"{name}{end}" for name in ("facts", "known") for end in ("", "_chosen_on", "_dialled")
-    ]
-    return {
-        rate: {name: np.array([run[name] for run in runs], dtype=float) for name in names}
-        for rate, runs in sorted(found.items())
-    }
-
-
-def chosen_rate(rank: int | None, scale: float) -> float | None:
-    """The rate that keeps most general knowledge, of those that learn `LEARNED` of the facts.
-
-    By the questions that choose, means of the seeds; None where no rate learns so much.
-
-    Examples
-    --------
-    >>> chosen_rate(None, 1.0)
-    0.00015
-    """
-    ready = {
-        rate: float(each["known_chosen_on"].mean())
-        for rate, each in forgetting(rank, scale).items()
-        if each["facts_chosen_on"].mean() >= LEARNED
-    }
-    return max(ready, key=lambda rate: ready[rate]) if ready else None
-
-
-def forgetting_table() -> Table:
-    """SmolLM2: new facts and general questions right after training, and turned down to `DIAL`.
-
-    Means over the seeds, and each seed; "*" marks the rate that other questions chose.
-
-    Examples
-    --------
-    >>> forgetting_table().headings[:2]
-    ('trained', 'rate')
-    """
-    rows = []
-    for rank, scale in WAYS:
-        name = "all weights" if rank is None else f"rank {rank}, s = {scale:g}"
-        for rate, each in forgetting(rank, scale).items():
-            star = " *" if rate == chosen_rate(rank, scale) else ""
-            cells = [_each(each[f"{what}{end}"]) for end in ("", "_dialled")
-                     for what in ("facts", "known")]  # fmt: skip
-            rows.append((name, f"{rate:g}{star}", *cells))
-    columns = ("trained", "rate", "new facts", "general", f"new, dial {DIAL:g}",
-               f"general, dial {DIAL:g}")  # fmt: skip
-    return Table(columns, rows)
-
-
-def _each(values: Array) -> str:
-    listed = ", ".join(f"{value:.2f}" for value in values)
-    return f"{values.mean():.2f} ({listed})"

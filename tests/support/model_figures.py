@@ -9,6 +9,7 @@ from safetensors.numpy import load_file
 
 from helpers.model import transformer, world
 from tests.support.matrices import RSLORA, STANDARD
+from tests.support.runs import crossed
 
 DATA = Path(__file__).parents[2] / "helpers" / "data"
 TASKS = ("saga", "25", "100", "400")
@@ -156,6 +157,41 @@ def pretrained_over_rank(picture, learning_rate):
     return said
 
 
+def pretrained_windows(picture):
+    """Each end of each bar, from the record by hand; and the line of one product."""
+    scales = {
+        "alpha/r, alpha = 16": lambda rank: 16 / rank,
+        "alpha/sqrt(r), alpha = 16": lambda rank: 16 / rank**0.5,
+        "alpha/r, alpha = 2r": lambda rank: 2,
+    }
+    said = ["SmolLM2-135M", "5 seeds"]
+    for rule, scale in scales.items():
+        bars = []
+        for rank in (1, 4, 16, 64, 256):
+            for seed in range(5):
+                mine = sorted(
+                    (run["learning_rate"], run["facts"], run["known"])
+                    for run in stored("pretrained_forgetting")["runs"]
+                    if (run["rank"], run["scale"], run["seed"]) == (rank, scale(rank), seed)
+                )
+                rates, facts, known = np.transpose(mine)
+                for share, place in (crossed(facts, 0.975), crossed(1 - known, 0.8)):
+                    bars.append(rates[place] * (rates[place + 1] / rates[place]) ** share)
+        drawn = picture.bars[rule].get_xdata()
+        np.testing.assert_allclose(drawn[np.isfinite(drawn)], bars)
+        assert list(picture.ends[rule].get_xdata()) == list(drawn[1::3])
+        mean = np.exp(np.log(np.reshape(bars, (5, 5, 2))).mean(axis=1))
+        said.append(f"with {rule} {mean[0, 0]:.2g} to {mean[0, 1]:.2g} at rank 1, ")
+        roots = [(scale(rank) * rank) ** 0.5 for rank in (1, 4, 16, 64, 256)]
+        assert picture.lines[rule].get_xdata() * roots == pytest.approx([0.01] * 5)
+        within = [low <= 0.01 / root < high for root, ends in zip(np.repeat(roots, 5),
+                  np.reshape(bars, (25, 2))) for low, high in [ends]]  # fmt: skip
+        said.append(f"lies in {100 * np.mean(within):.0f} %")
+    titles = [ax.get_title() for ax in picture.figure.axes]
+    assert ["falls" in title for title in titles] == [False, True, True]
+    return said
+
+
 def mapped(worlds, **setting):
     """Runs of the map and of the sweeps, read from their records: {world: run}."""
     same = {"optimiser", "task", "placement", "replayed", "steps", "batch", "quantised"}
@@ -262,6 +298,7 @@ MODELS = {
         pretrained_over_rank,
         [{"learning_rate": 2e-3}, {"learning_rate": 5e-4}],
     ),
+    "PretrainedWindows": (pretrained_windows, [{}]),
     "TruncatedOrTrained": (truncated_or_trained, [{}]),
     "WhatToSet": (
         what_to_set,

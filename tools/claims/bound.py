@@ -79,6 +79,8 @@ NAMES = {
     "matched": "helpers.model.matched",
     "optimisers": "helpers.training.optimisers",
     "pretrained": "helpers.model.pretrained",
+    "pretrained_forgetting": "helpers.model.pretrained_forgetting",
+    "pretrained_windows": "helpers.model.pretrained_windows",
     "rates": "helpers.model.rates",
     "recall": "helpers.model.recall",
     "settings": "helpers.model.settings",
