@@ -54,7 +54,7 @@ class PretrainedWindows(Picture[RankWindows]):
         rows = range(len(RANKS))
         self.bars, self.ends, self.lines = {}, {}, {}
         for ax, (rule, (colour, symbol)) in zip(panels, self.LOOKS.items()):
-            ax.set(title=f"{symbol}: {_finding(rule)}", xlabel="learning rate", xscale="log",
+            ax.set(title=f"{symbol}: {_moves(rule)}", xlabel="learning rate", xscale="log",
                    xlim=(7e-5, 4e-2), ylim=(-0.7, len(rows) - 0.3))  # fmt: skip
             ticks(ax, "x", [1e-4, 1e-3, 1e-2])
             ax.set_yticks(rows, labels=[f"{rank}" for rank in RANKS])
@@ -108,10 +108,17 @@ class PretrainedWindows(Picture[RankWindows]):
             f"{100 * LOST:g} % of the general questions (means over the seeds): {'; '.join(said)}."
         )
 
+    def finding(self, numbers: RankWindows) -> str:
+        serve = [rule for rule in numbers.windows if windows.serving(rule).all()]
+        none = sum(not windows.serving(rule).any() for rule in numbers.windows)
+        others = ", in no seed with the others" if len(serve) + none == len(numbers.windows) else ""
+        return (
+            f"One learning rate serves ranks {RANKS[0]} to {RANKS[-1]} with "
+            f"{listed(serve) if serve else 'none of these'}{others}."
+        )
 
-def _finding(rule: str) -> str:
-    """What the windows of a rule do over the rank, as a title."""
-    serves = windows.serving(rule)
-    if serves.all():
-        return "one rate\nserves all ranks, in every seed"
-    return f"the rate falls,\nabout as $r^{{{windows.exponents(rule).mean():.2f}}}$"
+
+def _moves(rule: str) -> str:
+    """How the windows of a rule move with the rank, for the title of a panel."""
+    power = windows.exponents(rule).mean()
+    return "rates stay" if abs(power) < 0.05 else f"rates fall as $r^{{{power:.2f}}}$"

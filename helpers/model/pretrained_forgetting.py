@@ -73,7 +73,9 @@ def over_rates(
     >>> rates.tolist()
     [0.0003, 0.00056, 0.001, 0.0018, 0.003]
     """
-    here = mapped(asked, tuple(worlds)).where(lambda r, s, rate: r == rank and math.isclose(s, scale))
+    here = mapped(asked, tuple(worlds)).where(
+        lambda r, s, rate: r == rank and math.isclose(s, scale)
+    )
     if not here.settings:
         raise ValueError(f"rank and scale must be run together, {rank} and {scale:g} are not")
     rates = np.array([rate for _, _, rate in here.settings])

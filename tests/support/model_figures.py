@@ -188,7 +188,8 @@ def pretrained_windows(picture):
                   np.reshape(bars, (25, 2))) for low, high in [ends]]  # fmt: skip
         said.append(f"lies in {100 * np.mean(within):.0f} %")
     titles = [ax.get_title() for ax in picture.figure.axes]
-    assert ["falls" in title for title in titles] == [False, True, True]
+    assert [title.endswith(": rates stay") for title in titles] == [True, False, False]
+    assert picture.title.endswith("with alpha/r, alpha = 16, in no seed with the others.")
     return said
 
 
