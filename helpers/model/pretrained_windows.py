@@ -92,8 +92,8 @@ def by_product(but: Sequence[tuple[int, float]] = ()) -> Array:
 
     Examples
     --------
-    >>> by_product()[-1].round(2).tolist()
-    [0.04, 0.38, 0.0]
+    >>> by_product()[0].round(4).tolist()
+    [0.0025, 0.4861, 0.6099]
     """
     points = mapped()
     rows = [
