@@ -93,7 +93,7 @@ def by_product(but: Sequence[tuple[int, float]] = ()) -> Array:
     Examples
     --------
     >>> by_product()[0].round(4).tolist()
-    [0.0025, 0.4861, 0.6099]
+    [0.0025, 0.4861, 0.61]
     """
     points = mapped()
     rows = [
