@@ -42,6 +42,21 @@ def test_a_path_fits_its_room(path):
     assert any("Break" in part.what for part in path.parts) or path.minutes < 60
 
 
+def test_what_a_path_says_of_itself_is_so():
+    """Three hours with a long break; six hours, exercises in every block."""
+    minutes = {path.key: path.minutes for path in PATHS}
+    assert (minutes["half-day"], minutes["day"]) == (3 * 60, 6 * 60)
+    half, day = (path.parts for path in PATHS if path.key in ("half-day", "day"))
+    assert max(part.minutes for part in half if part.what == "Break") >= 20
+    assert [part.minutes for part in day if part.what == "Lunch"] == [60]
+    blocks = [[]]
+    for part in day:
+        blocks = [*blocks, []] if part.what in ("Break", "Lunch") else blocks
+        blocks[-1] += part.exercises
+    assert len(blocks) == 4
+    assert all(blocks)
+
+
 def test_the_guides_tables_say_what_is_computed():
     """Names exactly, minutes within two: a sentence more in a notebook changes nothing here."""
     stored = paths.README.read_text(encoding="utf-8")

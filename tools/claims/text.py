@@ -104,10 +104,16 @@ def _pieces(name: str) -> Iterator[tuple[str, str]]:
             yield cell["id"], "".join(cell["source"])
 
 
+def _toml(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
 def _notes() -> Iterator[tuple[str, str]]:
-    """The notes, without the ideas that they are after, which are wrong, and what is asked."""
+    """The notes, and what each path is for; not the ideas that notes are after, which are wrong."""
+    for block in _toml(TEACHING["notes"].with_name("paths.toml"))["path"]:
+        yield f"path {block['key']}", block["for"]
     for path in sorted(TEACHING["notes"].glob("*.toml")):
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = _toml(path)
         for part in ("goal", "stuck", "demo"):
             said = content[part]
             yield f"{path.stem} {part}", said if isinstance(said, str) else "\n\n".join(said)
@@ -120,7 +126,7 @@ def _notes() -> Iterator[tuple[str, str]]:
 
 def _quiz() -> Iterator[tuple[str, str]]:
     """Each question → its right answer; wrong ones are what somebody believes."""
-    for block in tomllib.loads(TEACHING["quiz"].read_text(encoding="utf-8"))["question"]:
+    for block in _toml(TEACHING["quiz"])["question"]:
         (right,) = (option["text"] for option in block["options"] if option.get("right"))
         yield block["key"], f"{block['text']} → {right}"
 
