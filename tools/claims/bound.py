@@ -38,7 +38,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +133,7 @@ class File:
         return Scope(self.where, self.names)
 
 
+@cache
 def read(folder: Path = SOURCE) -> dict[str, File]:
     """Every file, by its text. Raises ValueError for a block's odd or missing key."""
     found = {}

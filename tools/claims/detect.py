@@ -97,10 +97,13 @@ def signs(words: str) -> list[re.Match[str]]:
 
 
 def _covered(words: str, entries: Sequence[str]) -> list[tuple[int, int]]:
+    # Without patterns: those of a thousand sentences do not fit into re's cache.
     return [
-        (match.start(), match.start() + len(each))
+        (start, start + len(each))
         for each in entries
-        for match in re.finditer(re.escape(each), words)
+        if each in words
+        for start in range(len(words))
+        if words.startswith(each, start)
     ]
 
 

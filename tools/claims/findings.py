@@ -53,6 +53,7 @@ class Claim:
     check: Sequence[str] = ()
 
 
+@cache
 def read(folder: Path = SOURCE) -> list[Claim]:
     """The claims of a folder, README's first. Raises ValueError for a block's odd key."""
     known = {field.name for field in fields(Claim)} - {"where"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 
@@ -43,17 +42,12 @@ def _numbers(entry: Entry, scope: Scope) -> list[str]:
     return wrong
 
 
-@cache
-def _all() -> dict[str, File]:
-    return read()
-
-
 def _named(entry: Entry) -> list[str]:
     """What is wrong with the sentences of other texts that `as` names: gone, or other numbers."""
     names, known = entry.has["as"], set()
     for name in [names] if isinstance(names, str) else names:
         where, _, begin = name.partition(" ")
-        bound = [each for each in _all()[where].entries if each.kind == "bound"]
+        bound = [each for each in read()[where].entries if each.kind == "bound"]
         found = [each.words for each in bound if each.words.startswith(begin)]
         if not found:
             return [f"{entry.where}: {where} binds nothing that begins {begin!r}: {entry.words}"]
