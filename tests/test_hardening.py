@@ -9,11 +9,18 @@ import sys
 import tracemalloc
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from helpers import adapters, figures
 from helpers.tables import Table
+from helpers.tensorfile import writing
 from tests.support.adapters import draw, factors, kohya_file, peft_folder, tree
+
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None
 
 ROOT = Path(__file__).parents[1]
 posix = pytest.mark.skipif(os.name != "posix", reason="forks, or sets limits, as POSIX does")
@@ -152,7 +159,7 @@ def test_a_copy_can_be_read_by_no_more_people_than_its_source(tmp_path, mode):
 
 @posix
 def test_a_stop_in_mid_write_leaves_nothing_in_sight(tmp_path):
-    """A hang-up or a polite kill; nothing can be done about the other kind."""
+    """A hang-up or a polite kill."""
     folder = peft_folder(tmp_path / "a")
     before = tree(tmp_path)
     script = (
@@ -174,6 +181,62 @@ def test_a_stop_in_mid_write_leaves_nothing_in_sight(tmp_path):
         assert done.returncode not in (0, 1), (name, done.stderr)
         assert "Traceback" not in done.stderr, (name, done.stderr)
         assert tree(tmp_path) == before, name
+
+
+def killed(written):
+    """Contents, and the kind of kill that nothing can be done about after the first."""
+    for content in written:
+        yield content
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@posix
+@pytest.mark.parametrize("way", ["kill", "no room"])
+@pytest.mark.parametrize("verb", ["bake", "truncate", "extract", "merge"])
+def test_what_was_half_written_is_not_under_the_name(tmp_path, verb, way):
+    """A kill leaves a hidden part, and the next run does its work; a full disk leaves nothing."""
+    from helpers.adapters import __main__ as rank_lab
+
+    one, two = (peft_folder(tmp_path / name) for name in "ab")
+    base, tuned = (tmp_path / f"{name}.safetensors" for name in ("base", "tuned"))
+    weight = "model.layers.0.self_attn.q_proj.weight"
+    writing.save(base, {weight: np.zeros((64, 64))})
+    writing.save(tuned, {weight: np.eye(64)})
+    (tmp_path / "made").mkdir()
+    out = tmp_path / "made" / "out"
+    given = {"bake": [one], "truncate": ["--rank", 1, one], "merge": [one, two],
+             "extract": ["--rank", 2, base, tuned]}[verb]  # fmt: skip
+    arguments = [verb, *map(str, given), str(out)]
+    write, report = writing.write_safetensors, tmp_path / "report"
+
+    child = os.fork()
+    if not child:
+        sys.stderr = report.open("w")
+        if way == "kill":
+            writing.write_safetensors = lambda path, kinds, contents, metadata: write(
+                path, kinds, killed(contents), metadata
+            )
+        else:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))
+        try:
+            status = rank_lab.main(arguments)
+            sys.stderr.flush()
+        except BaseException:
+            status = 70
+        os._exit(status)
+    _, status = os.waitpid(child, 0)
+    left = [path.name for path in (tmp_path / "made").iterdir()]
+    if way == "kill":
+        assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+        assert [name[:5] for name in left] == [".out."]
+    else:
+        assert os.waitstatus_to_exitcode(status) == 2
+        assert left == []
+        (said,) = report.read_text().splitlines()
+        assert said.endswith(f"{out} cannot be written (File too large)")
+    assert rank_lab.main(arguments) == 0
+    assert adapters.read(out).modules
 
 
 @pytest.mark.parametrize("work", ["bake", "truncate"])

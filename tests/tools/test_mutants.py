@@ -21,9 +21,9 @@ def test_three_hundred_faults_of_every_kind_are_listed():
     kinds = Counter(fault.kind for fault in LISTED)
     assert len(LISTED) >= 300
     assert set(kinds) >= {
-        "archive", "axis", "cheatsheet", "ci", "claim", "colour", "data", "exercise", "label",
-        "legend", "limit", "makefile", "marker", "notebook", "order", "package", "range", "readme",
-        "series", "setup", "site", "start", "tick", "title", "words", "workflow",
+        "archive", "axis", "cheatsheet", "ci", "claim", "colour", "copy", "data", "exercise",
+        "label", "legend", "limit", "makefile", "marker", "notebook", "order", "package",
+        "range", "readme", "series", "setup", "site", "start", "tick", "title", "words", "workflow",
     }  # fmt: skip
 
 

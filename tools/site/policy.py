@@ -25,7 +25,13 @@ def _hashes(scripts: Iterable[str]) -> str:
 
 
 def of_page(text: str) -> str:
-    """For a page without a kernel. Tables and formulas bring styles of their own."""
+    """For a page without a kernel.
+
+    Styles in elements stay allowed: cells of tables and sentences under figures bring theirs with
+    a notebook's stored outputs, the theme has a style sheet and small pictures in each page, and
+    a cell of somebody else's cannot be known beforehand. What a style names is held to the site's
+    own files all the same. An explorer's own page, which others put into theirs, allows none.
+    """
     return (
         f"default-src 'none'; script-src 'self'{_hashes(_INLINE.findall(text))}; "
         "style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
