@@ -196,6 +196,7 @@ def test_a_notebook_shows_the_image_with_alt_text_and_then_the_sentence(
         assert above == []
     assert base64.b64decode(image["image/png"], validate=True) == first[1]
     assert image_options["metadata"]["image/png"]["alt"] == picture.alt
+    assert picture.alt == f"{picture.title} {picture.description}"
     assert words == {"text/html": picture.words_html(), "text/plain": picture.alt}
     assert image_options["raw"] and words_options["raw"]
 

@@ -10,8 +10,9 @@ from tools.site import stills
 
 @pytest.fixture(scope="module")
 def drawn():
-    """Two figures with the same markers, as a page shows them."""
-    return [stills.markup(figures.StringOnSpectrum().draw(noise=noise)) for noise in (0.01, 0.1)]
+    """Two figures as a page shows them, with the same markers, one of these in both panels."""
+    picture = figures.SpectrumUnderNoise()
+    return [stills.markup(picture.draw(noise=noise)) for noise in (0.01, 0.1)]
 
 
 def ids(markup):
@@ -36,4 +37,4 @@ def test_the_title_stands_above_and_the_description_is_the_name(drawn):
             r'<div role="img" aria-label="([^"]+)">.*</div></div>',
             markup,
         ).groups()
-        assert title.startswith("Style hangs ") and label.startswith("At noise ")
+        assert title.endswith("signals leave a trace.") and label.startswith("At noise ")
