@@ -20,8 +20,10 @@ VIEWPORT = {"width": 1280, "height": 720}
 SMALLEST = 24
 pytestmark = pytest.mark.usefixtures("nothing_outside")
 
+#: Of text in a picture: 24 on a screen of 1920 pixels.
+IN_PICTURES = 16
 #: Slide by slide: what is smaller than it may be, and what does not fit.
-FAULTS = """async (smallest) => {
+FAULTS = """async ([smallest, inPictures]) => {
   const faults = [];
   await Promise.all([...document.images].map((image) => image.decode()));
   for (let i = 0; i < Reveal.getTotalSlides(); i++) {
@@ -34,9 +36,12 @@ FAULTS = """async (smallest) => {
       const size = parseFloat(getComputedStyle(each).fontSize);
       if (says && size < smallest) faults.push([i, each.tagName, size]);
     }
-    for (const image of slide.querySelectorAll("img"))
-      if (!image.alt || image.getBoundingClientRect().height < 150)
-        faults.push([i, "a picture is too small or without words"]);
+    for (const image of slide.querySelectorAll("img")) {
+      const box = image.getBoundingClientRect();
+      const scale = Math.min(box.width / image.naturalWidth, box.height / image.naturalHeight);
+      const words = 10 * 150 / 72 * scale; // 10 points, at the 150 pixels an inch of figures
+      if (!image.alt || words < inPictures) faults.push([i, "picture without words", words]);
+    }
   }
   return faults;
 }"""
@@ -49,7 +54,7 @@ def test_every_slide_fits_and_is_read_from_the_last_row(
     page.complaints.clear()
     page.goto(f"{address}/teach/slides/{path.key}.html")
     page.wait_for_function("window.Reveal?.isReady()")
-    assert page.evaluate(FAULTS, SMALLEST) == []
+    assert page.evaluate(FAULTS, [SMALLEST, IN_PICTURES]) == []
     asked = sum(len(part.found.predictions) for part in path.parts if not part.what)
     assert page.locator("section.predict").count() == asked
     assert page.locator("section.result").count() == asked
@@ -78,6 +83,13 @@ def test_an_explorer_moves_on_its_slide(page: Any, address: str) -> None:
         " return scale * parseFloat(getComputedStyle(label).fontSize); }"
     )
     assert size >= SMALLEST
+    drawn = page.evaluate(
+        "() => { const frame = document.querySelector('section.present iframe');"
+        " const panel = frame.contentDocument.querySelector('svg.rank-lab-panel');"
+        " return 1280 / parseFloat(frame.style.width) * 10 * 100 / 72"
+        " * panel.getBoundingClientRect().width / panel.viewBox.baseVal.width; }"
+    )
+    assert drawn >= IN_PICTURES
     slider.focus()
     page.keyboard.press("ArrowLeft")
     page.wait_for_function(
@@ -85,6 +97,19 @@ def test_an_explorer_moves_on_its_slide(page: Any, address: str) -> None:
         ".querySelector('.rank-lab-words').textContent !== before", arg=before,
     )  # fmt: skip
     assert page.evaluate("Reveal.getIndices().h") == at, "the key belongs to the explorer"
+
+
+def test_a_printed_deck_cuts_no_picture(page: Any, address: str) -> None:
+    page.goto(f"{address}/teach/slides/45.html?print-pdf")
+    page.wait_for_function("document.querySelectorAll('.pdf-page').length > 15")
+    page.evaluate("Promise.all([...document.images].map((image) => image.decode()))")
+    cut = page.evaluate(
+        "() => [...document.querySelectorAll('.pdf-page img')].filter((image) => {"
+        " const box = image.getBoundingClientRect();"
+        " const room = image.closest('.pdf-page').getBoundingClientRect();"
+        " return box.right > room.right - 55 || box.bottom > room.bottom; }).map((i) => i.src)"
+    )
+    assert cut == []
 
 
 def figures(node: Any) -> Iterator[Any]:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from ..project import ROOT
 from ..site import blocks
-from . import kit
 
 
 def main() -> None:
     """Build all of it, with the explorers that the slides show beside it."""
+    from . import kit  # which the processes that draw explorers need not load
+
     parser = argparse.ArgumentParser(prog="python -m tools.teach", description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build" / "teach")
     folder = parser.parse_args().folder

@@ -136,7 +136,10 @@ class Deck:
             for each in argued
         )
         say = f"<p>{markup.inline(note.say)}</p>"
-        yield Slide(f"{where}{headline}{say}{shown}", said + say, "result")
+        body = f"{headline}{say}{shown}"
+        # A picture's own words are read from the last row only if it has most of the slide.
+        kind, body = ("result pictured", body) if alt else ("result", where + body)
+        yield Slide(body, said + say, kind)
 
     def _shown(self, cell: Any) -> Iterator[Slide]:
         for output in cell.outputs:

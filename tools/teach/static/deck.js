@@ -2,21 +2,21 @@
 "use strict";
 {
   const WIDE = 1280, HIGH = 720; // of a slide
-  const TEXT = 27; // pixels of an explorer's words, as shown
+  const TEXT = 25; // pixels of an explorer's words, as shown
   const printing = new URLSearchParams(location.search).has("print-pdf");
 
   // The explorer's page is laid out narrower and enlarged, as far as all of it stays in sight.
   function fit(frame) {
     const page = frame.contentDocument;
     if (!page?.querySelector(".rank-lab")) return;
-    for (const part of page.querySelectorAll("h1, main > .rank-lab-note")) part.style.display = "none";
+    for (const part of page.querySelectorAll("h1, .rank-lab-note")) part.style.display = "none";
     const words = page.querySelector(".rank-lab-words"); // said to screen readers, and shown by all else
     Object.assign(words.style, { position: "absolute", clipPath: "inset(50%)", width: "1px", height: "1px", overflow: "hidden" });
     const main = page.querySelector("main");
     main.style.maxWidth = "none";
     main.style.padding = "0";
     page.documentElement.style.overflow = "hidden";
-    for (let width = 720; width <= 2 * WIDE; width += 40) {
+    for (let width = 720; width <= 2 * WIDE; width += 10) {
       const scale = WIDE / width;
       page.documentElement.style.fontSize = `${TEXT / scale / 0.95}px`;
       Object.assign(frame.style, {
