@@ -9,6 +9,7 @@ import nbformat
 
 from helpers import controls
 from helpers.lora import article
+from tools.claims import bound
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 #: The series, and with the appendices.
@@ -141,9 +142,20 @@ def sentence_with(number, text):
     return next((" ".join(each.split()) for each in sentences if re.search(pattern, each)), "")
 
 
-def numbers_without_a_source(notebook):
-    """(number, sentence) for each decimal in the prose that no output shows."""
-    known, missing = stored_numbers(notebook) | quotable_numbers(), []
+def claims_name(path):
+    """The name of a notebook's file of claims: its number, or its own in the appendix."""
+    return path.stem[:2] if path.stem[:2].isdigit() else path.stem
+
+
+def bound_numbers(name):
+    """The numbers that a text's claims bind to an expression over helpers or other outputs."""
+    entries = [entry for entry in bound.read()[name].entries if entry.kind == "bound"]
+    return {float(number) for entry in entries for number, _ in bound.stated(entry.words)}
+
+
+def numbers_without_a_source(notebook, name):
+    """(number, sentence) for each decimal in the prose that no output shows and no claim binds."""
+    known, missing = stored_numbers(notebook) | quotable_numbers() | bound_numbers(name), []
     for cell in markdown_cells(notebook):
         text = prose(cell.source)
         unknown = sorted(number for number in decimals(text) if float(number) not in known)
