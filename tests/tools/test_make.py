@@ -103,3 +103,15 @@ def test_readme_states_the_python_that_is_required():
     assert f'target-version = "py{lowest[1].replace(".", "")}"' in (
         ROOT / "pyproject.toml"
     ).read_text("utf-8")
+
+
+def test_readme_names_the_commands_on_adapters():
+    from helpers.adapters import __main__ as rank_lab
+
+    (said,) = re.findall(
+        r"-m helpers\.adapters --help +# (.+)", (ROOT / "README.md").read_text(encoding="utf-8")
+    )
+    (verbs,) = (each.choices for each in rank_lab._parser()._actions if each.choices)
+    first, *others = verbs
+    assert first == "inspect", "which has a line of its own"
+    assert said.split(", ") == others
