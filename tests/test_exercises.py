@@ -228,6 +228,7 @@ SLIPS = [
     ("07-3", {"alpha": 2}, "the rank sets alpha"),
     ("07-3", {"rank": 4}, "0.001 is asked for"),
     ("07-3", {"change": "clipping"}, "the loss rises to"),
+    ("07-3", {"rank": 16}, "the loss rises to 1.08"),
     ("07-3", {"learning_rate": 1e-4}, "no spike"),
     ("08-1", 3200 * 24.644 / 3364, "a whole number: round up"),
     ("08-1", 23, "left out: round up"),

@@ -3,6 +3,7 @@
 import ast
 import doctest
 import importlib
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -31,6 +32,15 @@ def test_arrows_point_one_way():
         [sys.executable, "-c", command, "--no-cache"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_nothing_may_import_is_there():
+    """A contract that forbids what does not exist is kept by everybody."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    forbidden = re.findall(r"^forbidden_modules = \[(.+)\]$", text, flags=re.M)
+    assert forbidden
+    for name in ",".join(forbidden).replace('"', "").replace(" ", "").split(","):
+        assert (ROOT / name.replace(".", "/")).is_dir(), name
 
 
 def absolute(file):
