@@ -192,6 +192,7 @@ SLIPS = [
     ("05-2", 0.81, "the energy that is kept"),
     ("05-4", [1.0] * 64, "make them stronger"),
     ("05-4", [18.9] * 2 + [1.0] * 62, "hold 92.0 % of the energy"),
+    ("05-4", [10.0] * 3 + [0.1] * 61, "hold 66.5 % of the energy"),
     ("05-4", [1.0, 1.0, 0.1], "a long tail of small ones is cheap"),
     ("05-3", 0.95, "the square root of 2"),
     ("05-3", 0.9, "the energy that you have"),
