@@ -135,7 +135,7 @@ class AdapterMap(Picture[Measured]):
             places.append(f"{word} in {module} of layer {layer}, {value}")
         over_layers = ""
         if len(self.modules) <= 12:
-            means = [f"{name} {_written(field, np.nanmean(row))}"
+            means = [f"{name} {_mean(field, np.nanmean(row))}"
                      for name, row in zip(self.modules, values)]  # fmt: skip
             over_layers = f"; means over layers: {listed(means)}"
         left_out = len(self.rows) - self.count
@@ -181,6 +181,10 @@ class AdapterMap(Picture[Measured]):
 
 
 def _written(field: str, value: float) -> str:
+    return f"{value:.0f}" if field in ("rank90", "rank99") else _mean(field, value)
+
+
+def _mean(field: str, value: float) -> str:
     return f"{value:.2f}" if field in ("norm", "share") else f"{value:.1f}"
 
 
