@@ -234,7 +234,8 @@ def test_what_was_half_written_is_not_under_the_name(tmp_path, verb, way):
         assert os.waitstatus_to_exitcode(status) == 2
         assert left == []
         (said,) = report.read_text().splitlines()
-        assert said.endswith(f"{out} cannot be written (File too large)")
+        # A long path is shortened at its beginning.
+        assert said.endswith("made/out cannot be written (File too large)")
     assert rank_lab.main(arguments) == 0
     assert adapters.read(out).modules
 

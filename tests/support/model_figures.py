@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from helpers.model import transformer, world
+from helpers.model import transformer, tuned, world
 from tests.support.matrices import RSLORA, STANDARD
 from tests.support.runs import crossed
 
@@ -242,6 +242,7 @@ def kept_by_way(picture):
             (run,) = (
                 run for run in stored("small_map")["examine"]
                 if (run["rank"], run["seed"], run.get("quantised")) == (way.rank, 3, None)
+                and (run["scale"], run["learning_rate"]) == tuned.best(way.rank)
             )  # fmt: skip
             assert way.known[0] == run["known"]
             said.append(f"as trained {way.known.mean():.2f}")
