@@ -77,7 +77,8 @@ class Picture(ABC, Generic[Numbers]):
         self._palette: Any = None
         with style.context(["default", RC]):
             width, height = self.size
-            whole = height + self.TITLE_HEIGHT
+            # A hair more: older versions of Matplotlib cut what is not a whole pixel.
+            whole = height + self.TITLE_HEIGHT + 1e-9
             self.figure = Figure(figsize=(width, whole), dpi=self.DPI, facecolor="white")
             self.figure.set_layout_engine("constrained", rect=(0, 0, 1, height / whole))
             self.canvas = FigureCanvasAgg(self.figure)

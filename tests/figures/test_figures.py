@@ -92,6 +92,13 @@ def test_still_is_sharper_and_leaves_the_screen_picture_alone(picture, settings,
     assert picture.draw(**settings[0]).png() == first[0]
 
 
+@pytest.mark.parametrize("dpi", [100, 150])
+def test_its_height_is_cut_to_the_pixel_that_it_is_rounded_to(picture, dpi):
+    """2.3 and 0.32 inches are 392.99999999999994 of 150 an inch."""
+    height = picture.figure.get_size_inches()[1] * dpi
+    assert int(height) == round(height)
+
+
 def test_background_is_opaque_and_white(first):
     for png in first:
         assert "transparency" not in opened(png).info
