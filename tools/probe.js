@@ -141,7 +141,7 @@ window.probe = {
     [...document.querySelectorAll(".jp-Notebook .jp-RenderedImage")].map((still) => ({
       drawn: still.querySelector("img").naturalWidth > 0,
       alt: still.querySelector("img").alt,
-      after: still.closest(".jp-OutputArea-child").nextElementSibling?.innerText.trim(),
+      after: still.closest(".jp-OutputArea-child").nextElementSibling?.textContent.trim(),
     })),
 
   // What stands open within so many pixels below each prompt to predict: words, and the
