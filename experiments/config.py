@@ -160,6 +160,12 @@ FORGETTING_LONGER = (
 )
 
 
+def in_band(band: tuple[float, float], rank: int, scale: float, rate: float) -> bool:
+    """Whether the rate times sqrt(s r), which tells how far training goes, lies in a band."""
+    low, high = band
+    return low <= (scale * rank) ** 0.5 * rate <= high
+
+
 def forgetting_grid() -> list[dict[str, Any]]:
     """All runs of `pretrained_forgetting`: whoever stops early has the first of them whole."""
     worlds = (*forgetting.CHOOSE, *forgetting.REPORT)
@@ -169,7 +175,7 @@ def forgetting_grid() -> list[dict[str, Any]]:
             (rank, scale, rate)
             for rank, scales in FORGETTING_SCALES.items()
             for scale, rate in product(scales, rates)
-            if FORGETTING_BAND[0] <= (scale * rank) ** 0.5 * rate <= FORGETTING_BAND[1]
+            if in_band(FORGETTING_BAND, rank, scale, rate)
         ]
         low, high = FORGETTING_FULL
         each += [(None, 1.0, rate) for rate in rates if low <= rate <= high]

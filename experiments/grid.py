@@ -53,12 +53,11 @@ def full(seed: int) -> list[Setting]:
 
 def the_map(seed: int) -> list[Setting]:
     """Rank x scale x learning rate in one world, without what `small.lora` has measured."""
-    low, high = BANDS[seed]
     made = _swept()
     return [
         adapted(seed, rank, scale, rate)
         for scale, rate, rank in product(SCALES, RATES, reversed(RANKS))
-        if low <= (scale * rank) ** 0.5 * rate <= high and (seed, rank, scale, rate) not in made
+        if config.in_band(BANDS[seed], rank, scale, rate) and (seed, rank, scale, rate) not in made
     ]
 
 
@@ -146,11 +145,10 @@ def around() -> list[Setting]:
 def refined() -> list[Setting]:
     """Between the rates of the map: in the worlds that choose, then in those that report."""
     each: list[tuple[int | None, float, float]] = [(None, 1.0, rate) for rate in BETWEEN_FULL]
-    low, high = BETWEEN_BAND
     each += [
         (rank, scale, rate)
         for rank, scale, rate in product(reversed(RANKS), BETWEEN_SCALES, BETWEEN)
-        if low <= (scale * rank) ** 0.5 * rate <= high
+        if config.in_band(BETWEEN_BAND, rank, scale, rate)
     ]
     each += BETWEEN_CHOSEN
     return [adapted(seed, *setting) for seed in (*CHOOSE, *REPORT) for setting in each]

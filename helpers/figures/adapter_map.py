@@ -127,12 +127,10 @@ class AdapterMap(Picture[Measured]):
         for where, text in self.texts.items():
             shown = "" if np.isnan(values[where]) else _written(field, values[where])
             text.set(text=shown, color=_readable_on(self.MAP, numbers.relative[where]))
-        places = []
-        for word, at in (("lowest", np.nanargmin(values)), ("highest", np.nanargmax(values))):
-            row, column = divmod(int(at), values.shape[1])
-            module, layer = self.modules[row], self.layers[column]
-            value = _written(field, values[row, column])
-            places.append(f"{word} in {module} of layer {layer}, {value}")
+        places = [
+            f"{word} in {module} of layer {layer}, {value}"
+            for word, (value, module, layer) in zip(("lowest", "highest"), self._ends(numbers))
+        ]
         over_layers = ""
         if len(self.modules) <= 12:
             means = [f"{name} {_mean(field, np.nanmean(row))}"
@@ -147,18 +145,20 @@ class AdapterMap(Picture[Measured]):
         )
 
     def finding(self, numbers: Measured) -> str:
-        (low, least), (high, most) = self._ends(numbers)
         name = FIELDS[numbers.field].name
-        return f"{name[0].upper()}{name[1:]}: {low} ({least}) to {high} ({most})."
+        low, high = (
+            f"{value} ({shorten(module, 14)}, layer {shorten(layer, 6)})"
+            for value, module, layer in self._ends(numbers)
+        )
+        return f"{name[0].upper()}{name[1:]}: {low} to {high}."
 
-    def _ends(self, numbers: Measured) -> list[tuple[str, str]]:
-        """Lowest and highest value, and where on the map they are."""
+    def _ends(self, numbers: Measured) -> list[tuple[str, str, str]]:
+        """Lowest and highest value, with the module and the layer that have it."""
         found = []
         for at in (np.nanargmin(numbers.values), np.nanargmax(numbers.values)):
             row, column = divmod(int(at), numbers.values.shape[1])
-            module, layer = shorten(self.modules[row], 14), shorten(self.layers[column], 6)
             value = _written(numbers.field, numbers.values[row, column])
-            found.append((value, f"{module}, layer {layer}"))
+            found.append((value, self.modules[row], self.layers[column]))
         return found
 
     def _table(self) -> Table:

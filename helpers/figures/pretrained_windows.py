@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 from ..lora.scaling import RSLORA, STANDARD
 from ..model import pretrained_windows as windows
 from ..model.pretrained_forgetting import LOST, MATCHED, RANKS, WHOLE
-from ..model.rates import RULES
 from ..validation import Array
 from .look import COLOURS, GREY, RULE_SYMBOLS, TWICE_LOOK, listed, ticks
 from .picture import Picture
@@ -74,11 +73,10 @@ class PretrainedWindows(Picture[RankWindows]):
         )  # fmt: skip
 
     def numbers(self) -> RankWindows:
-        within = {
-            rule: np.array([windows.WITHIN / (RULES[rule](rank) * rank) ** 0.5 for rank in RANKS])
-            for rule in windows.FOLLOWED
-        }
-        return RankWindows({rule: windows.windows(rule) for rule in windows.FOLLOWED}, within)
+        return RankWindows(
+            {rule: windows.windows(rule) for rule in windows.FOLLOWED},
+            {rule: windows.rates_within(rule) for rule in windows.FOLLOWED},
+        )
 
     def place(self, numbers: RankWindows) -> str:
         said = []

@@ -67,6 +67,15 @@ def serving(rule: str) -> Array:
     return np.asarray(learned.max(axis=0) < lost.min(axis=0))
 
 
+def rates_within(rule: str, product: float = WITHIN) -> Array:
+    """(ranks,): the rate of each of `RANKS` at which a rate times the root of s r is `product`.
+
+    >>> rates_within("alpha/r, alpha = 16").tolist()
+    [0.0025, 0.0025, 0.0025, 0.0025, 0.0025]
+    """
+    return np.array([product / math.sqrt(RULES[rule](rank) * rank) for rank in RANKS])
+
+
 def share_within(rule: str, product: float = WITHIN) -> float:
     """The share of windows, of all ranks and worlds, that hold a rate times the root of s r.
 
@@ -74,7 +83,7 @@ def share_within(rule: str, product: float = WITHIN) -> float:
     0.84
     """
     learned, lost = windows(rule)
-    rates = np.array([[product / math.sqrt(RULES[rule](rank) * rank)] for rank in RANKS])
+    rates = rates_within(rule, product)[:, None]
     return float(((learned <= rates) & (rates < lost)).mean())
 
 
