@@ -5,10 +5,10 @@ stand by subject in ``lora_checks`` (notebooks 01 to 05), ``training_checks`` (0
 ``model_checks`` (those that ask the small model) and ``setting_checks`` (11), and are put
 together from those in ``answers``.
 
->>> check("04-2", (0.5, 2**-0.5))
+>>> check("04-2", 1 / 2)
 Correct.
->>> check("04-2", (2, 2**0.5))
-Not yet: those are the inverses: the scale falls when the rank rises.
+>>> check("04-2", 1)
+Not yet: that is alpha; the rule still divides it by the root.
 """
 
 from __future__ import annotations

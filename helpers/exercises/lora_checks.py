@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..lora import scaling, spectrum, truncation, updates
-from .answers import TOLERANCE, Check, function, not_a_rank, number, pair
+from .answers import TOLERANCE, Check, function, not_a_rank, number
 
 
 def rank_six(answer: Any) -> str:
@@ -253,7 +253,16 @@ CHECKS: dict[str, Check] = {
         },
         "Write down the scale that you have, and then the alpha that gives it under rsLoRA.",
     ),
-    "04-2": pair((0.5, 2**-0.5), "those are the inverses: the scale falls when the rank rises."),
+    "04-2": number(
+        0.5,
+        {
+            0: "that is alpha = 2r under alpha/r: rsLoRA divides by the root alone.",
+            -0.5: "that is rsLoRA with a fixed alpha; here alpha rises with the rank.",
+            1: "that is alpha; the rule still divides it by the root.",
+            2: "that is the factor in alpha = 2r; the power of r is asked for.",
+        },
+        "Put alpha = 2r into alpha/sqrt(r), and count the powers of r.",
+    ),
     "04-3": one_file_for_all,
     "05-1": smallest_rank,
     "05-2": number(
@@ -268,14 +277,17 @@ CHECKS: dict[str, Check] = {
         "Error squared and captured energy add up to 1.",
     ),
     "05-3": number(
-        1 - 0.1 / 4,
+        ((9 * 0.1 + 1 * 0.9) / (9 + 1)) ** 0.5,
         {
-            0.95: "that halves the missed energy; the error then falls by the square root of 2.",
-            0.9: "that is the energy that you have.",
-            0.45: "that is half of the energy: the error becomes larger, not smaller.",
+            (0.1**0.5 + 0.9**0.5) / 2: "that is the mean of the two errors: it counts both "
+            "matrices alike, and the first holds nine tenths of the energy.",
+            0.9 * 0.1**0.5 + 0.1 * 0.9**0.5: "energies add up, errors do not: add first, then "
+            "take the root.",
+            0.5**0.5: "that is the mean of the two shares: weigh them by the energies.",
+            0.18: "that is the missed energy; the error is its square root.",
+            0.82: "that is the energy that is kept.",
         },
-        "Half the error is a quarter of the missed energy.",
-        tolerance=0.006,
+        "The missed energy of both, over the energy of both, is the square of the error.",
     ),
     "05-4": fools_the_spectrum,
 }

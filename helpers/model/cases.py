@@ -104,7 +104,7 @@ def spike() -> tuple[str, Table]:
     for rank, s, rate in BORNE:
         one = settings.exactly(rank, s, rate)
         rows.append((f"r = {rank}, s = {s:g}", f"{rate:g}", f"{s * rank:g}",
-                     f"{rate * (s * rank) ** 0.5:.3f}", share(one.facts),
+                     f"{rates.times_root(rate, rank, s):.3f}", share(one.facts),
                      share(one.known)))  # fmt: skip
     kept = settings.exactly(*BORNE[1])
     said = "all" if kept.learned else "none" if kept.facts.max() < 0.05 else "some"
@@ -121,8 +121,10 @@ def most_borne() -> tuple[float, float]:
     >>> [round(each, 3) for each in most_borne()]
     [0.057, 0.08]
     """
-    sizes = [(one.learning_rate * (one.scale * one.rank) ** 0.5, one)
-             for one in settings.measured()]  # fmt: skip
+    sizes = [
+        (rates.times_root(one.learning_rate, one.rank, one.scale), one)
+        for one in settings.measured()
+    ]
     dead = [size for size, one in sizes if max(one.facts.mean(), one.known.mean()) < 0.05]
     return max(size for size, one in sizes if one.learned), min(dead)
 

@@ -5,7 +5,6 @@ A window runs from the rate that learns the new facts to the one that loses what
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +14,7 @@ from ..tables import Table
 from ..validation import Array
 from .comparisons import share
 from .pretrained_forgetting import RANKS, WHOLE, kept, learned_from, lost_from, mapped, mean_rate
-from .rates import RULES
+from .rates import RULES, times_root
 
 #: Those of the rules of alpha that were run at every rank, and the power of the rank with which
 #: the rate falls if it goes as one over the root of s r.
@@ -73,7 +72,7 @@ def rates_within(rule: str, product: float = WITHIN) -> Array:
     >>> rates_within("alpha/r, alpha = 16").tolist()
     [0.0025, 0.0025, 0.0025, 0.0025, 0.0025]
     """
-    return np.array([product / math.sqrt(RULES[rule](rank) * rank) for rank in RANKS])
+    return np.array([product / times_root(1, rank, RULES[rule](rank)) for rank in RANKS])
 
 
 def share_within(rule: str, product: float = WITHIN) -> float:
@@ -106,7 +105,7 @@ def by_product(but: Sequence[tuple[int, float]] = ()) -> Array:
     """
     points = mapped()
     rows = [
-        (rate * math.sqrt(scale * rank), facts, known)
+        (times_root(rate, rank, scale), facts, known)
         for (rank, scale, rate), facts, known in zip(
             points.settings, np.nanmean(points.facts, axis=0), np.nanmean(points.known, axis=0)
         )

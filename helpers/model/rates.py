@@ -25,6 +25,15 @@ RULES: dict[str, Callable[[int], float]] = {
 FOLLOWED = ("alpha/r, alpha = 16", "alpha/sqrt(r), alpha = 16", "alpha/r, alpha = 4r")
 
 
+def times_root(learning_rate: float, rank: int, scale: float) -> float:
+    """A learning rate times the root of s r: what a run bears goes by it (notebook 11).
+
+    >>> times_root(0.01, rank=4, scale=4.0)
+    0.04
+    """
+    return float(learning_rate * (scale * rank) ** 0.5)
+
+
 def best_rates(
     rows: Iterable[Row],
     rule: str,

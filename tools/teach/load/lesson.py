@@ -18,7 +18,7 @@ from .learner import Learner
 
 NOTEBOOK = "04_scaling_collapse.ipynb"
 #: What a learner types for the exercise that is tried, and what it says then.
-EXERCISE, ANSWER, RIGHT = "04-2", "(1 / 2, 1 / 2**0.5)", "Correct."
+EXERCISE, ANSWER, RIGHT = "04-2", "1 / 2", "Correct."
 MOVES = 40
 #: Seconds between two moves of a slider: a hand that looks.
 LOOKS = 0.5
