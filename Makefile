@@ -5,7 +5,9 @@ VENV := .venv
 PYODIDE ?= cdn
 BIN := $(VENV)/bin
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb notebooks/appendix/*.ipynb))
-NBVAL := -m pytest --nbval --nbval-cell-timeout=120 -p no:cacheprovider -q -n 2 --dist=loadfile
+# The plugin leaves out an import of seconds that no test needs.
+PYTEST := -m pytest -p tests.quickly
+NBVAL := $(PYTEST) --nbval --nbval-cell-timeout=120 -p no:cacheprovider -q -n 2 --dist=loadfile
 # A worker has a browser and a JupyterLab of its own, and all tests of a notebook.
 WORKERS := -n 2
 # JupyterLab refuses to start as root unless told; inside a container that is the usual user.
@@ -63,11 +65,11 @@ lint: ready-test
 	$(BIN)/python -c "from importlinter.cli import lint_imports_command as run; run()" --no-cache
 
 test-unit: ready-test
-	$(BIN)/python -m pytest -q -n 2 --dist=worksteal tests --ignore=tests/browser --ignore=tests/site -m "not project"
+	$(BIN)/python $(PYTEST) -q -n 2 --dist=worksteal tests --ignore=tests/browser --ignore=tests/site -m "not project"
 
 # How the series is set up, packed, fetched and guarded: nothing that a reader's change breaks.
 test-project: ready-test
-	$(BIN)/python -m pytest -q -n 2 --dist=worksteal tests/tools -m project
+	$(BIN)/python $(PYTEST) -q -n 2 --dist=worksteal tests/tools -m project
 
 test-notebooks: ready-test
 	$(BIN)/python $(NBVAL) $(NOTEBOOKS)
@@ -80,20 +82,20 @@ test-colab: ready-test
 	$(BIN)/python -m nox -s colab
 	$(BIN)/python -m nox --install-only -s ipywidgets7
 	# These two hold every kind of control.
-	$(BIN)/python -m pytest -q -rs $(WORKERS) tests/browser/test_notebooks.py --front-end=ipywidgets7 \
+	$(BIN)/python $(PYTEST) -q -rs $(WORKERS) tests/browser/test_notebooks.py --front-end=ipywidgets7 \
 		-k "07 or 10"
 
 test-binder: ready-test ready-binder
-	$(BIN)/python -m pytest -q -rs tests/tools/test_binder.py
+	$(BIN)/python $(PYTEST) -q -rs tests/tools/test_binder.py
 
 test-browser: ready-test
-	$(BIN)/python -m pytest -q $(WORKERS) tests/browser
+	$(BIN)/python $(PYTEST) -q $(WORKERS) tests/browser
 
 site: ready-site
 	$(VENV)-site/bin/python -m tools.site.build --pyodide $(PYODIDE) --pdf
 
 test-site: ready-test ready-site
-	$(BIN)/python -m pytest -q -rs -n 2 --dist=worksteal tests/site
+	$(BIN)/python $(PYTEST) -q -rs -n 2 --dist=worksteal tests/site
 
 test-oracles: ready-experiments
 	OMP_NUM_THREADS=1 $(VENV)-experiments/bin/python -m pytest -q -p no:cacheprovider tests/oracles

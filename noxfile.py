@@ -64,8 +64,8 @@ def stored_outputs(session: nox.Session, kernel: str) -> None:
 
 def unit_tests(session: nox.Session, *tests: str) -> None:
     session.run(
-        "python", "-m", "pytest", "-q", *TWO_WORKERS, "-p", "no:cacheprovider", "-W", "ignore",
-        *tests,
+        "python", "-m", "pytest", "-q", "-n", "2", "--dist=worksteal", "-p", "no:cacheprovider",
+        "-W", "ignore", *tests,
     )  # fmt: skip
 
 

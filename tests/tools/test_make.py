@@ -64,6 +64,10 @@ def test_ci_runs_every_verb_that_tests():
     ci = (ROOT / ".ci" / "run").read_text("utf-8")
     assert set(re.findall(r"^part (test\S*)$", ci, flags=re.M)) == tests - inside
     assert ci.splitlines()[2] == "set -euo pipefail"
+    # What goes on beside others is waited for, and its failure is CI's.
+    assert set(re.findall(r"^(\w+)=\$!$", ci, re.M)) == set(
+        re.findall(r'^wait "\$(\w+)" \|\| \{ .*exit 1; \}$', ci, re.M)
+    )
 
 
 def test_workflows_run_units_notebooks_and_ci():
