@@ -149,6 +149,9 @@ def test_tables_and_texts_of_stored_outputs_can_be_used():
         scope.value("shown('nothing')")
     with pytest.raises(KeyError, match="03 has no cell nothing"):
         scope.value("code('nothing')")
+    assert scope.value(r"in_file('Makefile', r'OVER \?= (\d+)')") == 60
+    with pytest.raises(KeyError, match=r"Makefile has \[\] for 'NEVER', not one thing"):
+        scope.value("in_file('Makefile', 'NEVER')")
 
 
 @pytest.mark.parametrize(

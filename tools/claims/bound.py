@@ -28,6 +28,7 @@ In the file of a text's claims, beside the findings (`claim`), which the table l
 An expression may use what `NAMES` lists, and of the notebook's stored outputs, which nbval
 holds: `shown(cell)`, their text, and `at(cell, row, column)`, a number or the words in a table.
 `code(cell)` is a cell's source. Of another notebook the cell is "07 c06-21".
+`in_file(path, pattern)` is what stands where the pattern's group does: a number, or words.
 """
 
 from __future__ import annotations
@@ -78,6 +79,7 @@ NAMES = {
     "map_checks": "helpers.model.map_checks",
     "matched": "helpers.model.matched",
     "optimisers": "helpers.training.optimisers",
+    "paths": "tools.teach.paths",
     "pretrained": "helpers.model.pretrained",
     "pretrained_forgetting": "helpers.model.pretrained_forgetting",
     "pretrained_windows": "helpers.model.pretrained_windows",
@@ -170,6 +172,7 @@ class Scope:
             each.__name__: partial(each, where)
             for each in (outputs.shown, outputs.at, outputs.code)
         }
+        self.values["in_file"] = outputs.in_file
         self.results: dict[str, Any] = {}
 
     def value(self, expression: str, **extra: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a notebook's cells show and run, as stored; nbval holds that they show it still."""
+"""What a notebook's cells show and run, as stored (nbval holds it), and what a file has."""
 
 from __future__ import annotations
 
@@ -45,6 +45,19 @@ def code(where: str, cell: str) -> str:
         if each["id"] == identity:
             return "".join(each["source"])
     raise KeyError(f"{place} has no cell {identity}")
+
+
+def in_file(path: str, pattern: str) -> float | str:
+    """What stands in a file of the project where a pattern's group does: a number, or words.
+
+    Raises KeyError where that is nothing, or different things.
+    """
+    content = (text.ROOT / path).read_text(encoding="utf-8")
+    found = {each for each in re.findall(pattern, content)}
+    if len(found) != 1:
+        raise KeyError(f"{path} has {sorted(found)} for {pattern!r}, not one thing")
+    (words,) = found
+    return float(words) if re.fullmatch(r"-?\d+(\.\d+)?", words) else words
 
 
 def at(where: str, cell: str, row: str, column: str) -> float | str:

@@ -23,8 +23,13 @@ PAGES = {
     "cheatsheet": "notebooks/cheatsheet.md",
     "landing": "tools/site/index.md",
 }
-#: What an instructor has: the notes on all notebooks, and the quiz.
-TEACHING = {"notes": ROOT / "teaching" / "notes", "quiz": ROOT / "teaching" / "quiz.toml"}
+#: What an instructor has: the notes on all notebooks, the quiz, and the pages of a guide.
+TEACHING = {
+    "notes": ROOT / "teaching" / "notes",
+    "quiz": ROOT / "teaching" / "quiz.toml",
+    "guide": ROOT / "teaching",
+}
+GUIDE = ("README.md", "setup.md", "checklists.md", "page.md", "hub/README.md")
 _TABLE_LINE = re.compile(r"^\|[ :|-]+\|$")
 
 
@@ -96,7 +101,7 @@ def _pieces(name: str) -> Iterator[tuple[str, str]]:
         yield "", re.sub(r"\A---\n.*?^---$", "", source, flags=re.M | re.S)
         return
     if name in TEACHING:
-        yield from _notes() if name == "notes" else _quiz()
+        yield from {"notes": _notes, "quiz": _quiz, "guide": _guide}[name]()
         return
     for cell in notebook(name)["cells"]:
         tags = cell["metadata"].get("tags", [])
@@ -129,6 +134,13 @@ def _quiz() -> Iterator[tuple[str, str]]:
     for block in _toml(TEACHING["quiz"])["question"]:
         (right,) = (option["text"] for option in block["options"] if option.get("right"))
         yield block["key"], f"{block['text']} → {right}"
+
+
+def _guide() -> Iterator[tuple[str, str]]:
+    """Its pages without the tables that are written from what they show."""
+    for page in GUIDE:
+        source = (TEACHING["guide"] / page).read_text(encoding="utf-8")
+        yield page, re.sub(r"<!-- (\w+) -->\n.*?<!-- /\1 -->", "", source, flags=re.S)
 
 
 def passages(name: str) -> list[Passage]:
