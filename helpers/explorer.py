@@ -10,7 +10,8 @@ from __future__ import annotations
 import html
 import traceback
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import ipywidgets as widgets
@@ -138,20 +139,17 @@ class Explorer:
 
     def reset(self) -> None:
         """Put every control back where it started; redraw once."""
-        self._set(self.start)
-        self._redraw()
+        self._redraw(self.start)
 
     def _changed(self, change: Any) -> None:
         if self._paused:
             return
         name = next(name for name, control in self.controls.items() if control is change["owner"])
-        if not allowed(change["owner"], change["new"]):
-            # No hand of a reader's sets it: a front end did. The last good value stands.
-            self._set({name: self._last[name]})
-            return
-        self._redraw()
+        # What is not allowed no hand of a reader's sets: a front end did. The last good one stands.
+        good = allowed(change["owner"], change["new"])
+        self._redraw({} if good else {name: self._last[name]})
 
-    def _set(self, values: dict[str, Any]) -> None:
+    def _set(self, values: Mapping[str, Any]) -> None:
         """Set controls without a redraw."""
         self._paused = True
         try:
@@ -160,16 +158,21 @@ class Explorer:
         finally:
             self._paused = False
 
-    def _redraw(self) -> None:
-        """Draw what the controls say; tell the reader if that fails or is stopped.
+    def _redraw(self, values: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Set controls, then draw what all say; tell the reader if that fails or is stopped.
 
         ipywidgets would write it to a log that nobody reads.
         """
         try:
+            self._set(values)
             self.picture.draw(**self.settings)
             shown = self._stage.drawn(self.picture)
-            text = self.picture.text_html() if self.picture.has_text else ""
+            if self.picture.has_text:
+                self._text.show(self.picture.text_html(), self.picture.text_room())
+            self._stage.show(shown)
+            self._words.show(caption(self.description), caption(self.description + _SPARE))
         except KeyboardInterrupt:
+            self._paused = False  # where the stop came while controls were set
             self._failed("Drawing this picture was stopped.", "Move a control to draw it.")
             return
         except Exception:
@@ -178,10 +181,6 @@ class Explorer:
         self._last = self.settings
         if self.error:
             self.error = self._alert.value = ""
-        if self.picture.has_text:
-            self._text.show(text, self.picture.text_room())
-        self._stage.show(shown)
-        self._words.show(caption(self.description), caption(self.description + _SPARE))
 
     def _failed(self, what: str, why: str) -> None:
         self.error = why

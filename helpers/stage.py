@@ -72,8 +72,8 @@ class Stage:
     def show(self, shown: Shown) -> None:
         """Show what `drawn` gave."""
         if shown.drawing is not self._drawing:
-            self._drawing = shown.drawing
             self._fixed.value = shown.drawing.fixed_html()
+            self._drawing = shown.drawing  # after it: a stop between the two would lose it
         self._moving.value = shown.moving
 
 

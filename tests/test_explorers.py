@@ -299,6 +299,30 @@ def test_a_stopped_redraw_is_said_and_goes_away(explorer, monkeypatch):
     assert_in_step(explorer)
 
 
+@pytest.mark.parametrize("place", ["_stage", "_words", "controls"])
+def test_a_stop_while_it_is_shown_or_reset_is_said_and_the_next_move_draws(monkeypatch, place):
+    """Also where what stays goes with a new picture, and where controls are set without drawing."""
+    explorer = Explorer(figures.ScaleOverRank(), rank=8, alpha=16)
+    explorer.controls["rank"].value = 12
+
+    class Stopping:
+        def __getattr__(self, *_):
+            raise KeyboardInterrupt
+
+        __getitem__ = __setattr__ = __getattr__
+
+    with monkeypatch.context() as planted:
+        if place == "_stage":
+            explorer.picture.release()
+            planted.setattr(explorer._stage, "_fixed", Stopping())
+        else:
+            planted.setattr(explorer, place, Stopping())
+        explorer.reset()
+    assert "was stopped" in texts(explorer)[0]
+    explorer.controls["alpha"].value = 32
+    assert_in_step(explorer)
+
+
 @pytest.mark.parametrize("state", [{"index": 99}, {"index": None}, {"index": -7}, {"value": None},
                                    {"value": float("nan")}, {"value": 10**9}])  # fmt: skip
 def test_an_illegal_state_from_a_front_end_changes_nothing(explorer, state):
