@@ -102,6 +102,13 @@ def axis(which):
     return f"{which.get_label_text()} ; {which.get_scale()} {low:.4g} to {high:.4g} ; {ticks}"
 
 
+def frame(ax):
+    """How a panel is framed, where it has a frame all around."""
+    found = [each for each in ax.spines.values() if each.get_visible()]
+    looks = {f"{colour(each.get_edgecolor())} {each.get_linewidth():g}" for each in found}
+    return {"frame": " , ".join(sorted(looks))} if len(found) == 4 else {}
+
+
 def fixed(picture):
     """What stays: the axes, what is drawn on them once, and the legends."""
     moving = set(picture.moving)
@@ -111,6 +118,7 @@ def fixed(picture):
         panels.append(
             {
                 "title": ax.get_title(),
+                **frame(ax),
                 "x": axis(ax.xaxis),
                 "y": axis(ax.yaxis),
                 "fixed": [seen(each) for each in once],
