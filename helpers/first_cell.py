@@ -16,9 +16,10 @@ HERE = Path(__file__).resolve().parent
 
 
 def is_ours(module: ModuleType | None) -> bool:
-    """Whether a package is the folder that this file is in."""
-    file = getattr(module, "__file__", None)
-    return file is not None and Path(file).resolve().parent == HERE
+    """Whether a module lies in the folder that this file is in, and so does where it looks."""
+    places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
+    places = [Path(place).resolve() for place in places if place]
+    return bool(places) and all(place.is_relative_to(HERE) for place in places)
 
 
 def begin() -> str:
@@ -30,15 +31,16 @@ def begin() -> str:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if sys.path[:1] != [str(HERE.parent)]:
         sys.path.insert(0, str(HERE.parent))
-    other = sys.modules.get(HERE.name)
-    if other is not None and not is_ours(other):
-        place = getattr(other, "__file__", None) or "a folder without __init__.py"
+    loaded = [name for name in sys.modules if name.split(".")[0] == HERE.name]
+    others = [name for name in loaded if not is_ours(sys.modules[name])]
+    if others:
+        place = getattr(sys.modules[others[0]], "__file__", None) or "a folder without __init__.py"
         print(
-            f"Another `{HERE.name}` had been imported, from {place}. "
+            f"Another `{others[0]}` had been imported, from {place}. "
             "From here on this name is the series' own package.",
             file=sys.stderr,
         )
-        for name in [name for name in sys.modules if name.split(".")[0] == HERE.name]:
+        for name in loaded:
             del sys.modules[name]
     ours = importlib.import_module(HERE.name)
     if not is_ours(ours):

@@ -100,11 +100,16 @@ class CannotBeMade(Exception):
     """Says in one line what is in the way, and what can be done."""
 
 
+#: The lock while an environment is made. What is run meanwhile holds it, too: an installer that
+#: outlives a `make` that was killed is waited for.
+LOCKS: list[int] = []
+
+
 def run(*command: str | Path, **more: Any) -> subprocess.CompletedProcess[str]:
     """Run a command in the project's folder and keep what it says."""
     return subprocess.run(
         [str(part) for part in command], cwd=ROOT, capture_output=True, text=True, errors="replace",
-        **more,
+        pass_fds=tuple(LOCKS), **more,
     )  # fmt: skip
 
 
@@ -224,7 +229,10 @@ def lay_wheels(folder: Path, kind: Kind) -> None:
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Let nobody else make the same environment meanwhile. The lock goes with the process."""
+    """Let nobody else make the same environment meanwhile.
+
+    The lock goes with the process and what it has started.
+    """
     try:
         import fcntl
     except ImportError:  # not on Windows
@@ -238,7 +246,11 @@ def alone(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX)
         except OSError:
             pass  # a file system without locks
-        yield
+        LOCKS.append(lock.fileno())
+        try:
+            yield
+        finally:
+            LOCKS.remove(lock.fileno())
 
 
 def make(name: str, asked: bool = False) -> None:

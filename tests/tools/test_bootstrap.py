@@ -278,6 +278,23 @@ def test_another_package_that_was_imported_before(short, series, tmp_path):
     assert str(tmp_path / "path") in words
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "sys.modules['helpers'] = None",
+        "sys.modules['helpers.lora'] = other = types.ModuleType('helpers.lora')\n"
+        "other.scaling, other.__path__ = None, []",
+        "sys.path.insert(0, '..')\nimport helpers\nsys.modules['helpers.lora'] = sys",
+        "sys.path.insert(0, '..')\nimport helpers\nhelpers.__path__.insert(0, '/elsewhere')",
+    ],
+    ids=["none", "a part alone", "a part of ours", "where its parts are looked for"],
+)
+def test_a_part_of_another_package_that_was_there_before(short, series, before):
+    done = run(f"import sys, types\n{before}\n{short}{WHICH}assert scaling.scale",
+               series / "notebooks", PLAIN)  # fmt: skip
+    assert said(done, series).startswith("Another `helpers")
+
+
 def test_where_python_was_told_to_import_another_it_says_so(short, series):
     before = """
 import sys

@@ -259,6 +259,28 @@ def test_two_at_once(root, monkeypatch):
     assert json.loads((root / ".venv-play" / environments.MARK).read_text())["installed"]
 
 
+INSTALLING = """
+import sys, pathlib
+from tools import environments
+with environments.alone(pathlib.Path(sys.argv[1])):
+    environments.run(sys.executable, "-c", "import sys, time; from pathlib import Path; "
+                     "Path(sys.argv[1], 'begun').touch(); time.sleep(1); "
+                     "Path(sys.argv[1], 'done').touch()", sys.argv[1])
+"""
+
+
+def test_an_installer_that_outlives_a_killed_make_is_waited_for(tmp_path):
+    command = [sys.executable, "-c", INSTALLING, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT) as first:
+        while not (tmp_path / "begun").exists():
+            assert first.poll() is None
+            threading.Event().wait(0.02)
+        first.kill()
+    assert not (tmp_path / "done").exists()
+    with environments.alone(tmp_path):
+        assert (tmp_path / "done").exists()
+
+
 @pytest.mark.parametrize("output, line", [
     ("OSError: [Errno 28] No space left on device", "The disk is full"),
     ("WARNING: Retrying ... NewConnectionError(...)\nERROR: No matching", "is there a network?"),
