@@ -193,8 +193,8 @@ def killed(written):
 @posix
 @pytest.mark.parametrize("way", ["kill", "no room"])
 @pytest.mark.parametrize("verb", ["bake", "truncate", "extract", "merge"])
-def test_what_was_half_written_is_not_under_the_name(tmp_path, verb, way):
-    """A kill leaves a hidden part, and the next run does its work; a full disk leaves nothing."""
+def test_what_was_half_written_is_not_under_the_name(tmp_path, capsys, verb, way):
+    """A kill leaves a hidden part, which the next run names; a full disk leaves nothing."""
     from helpers.adapters import __main__ as rank_lab
 
     one, two = (peft_folder(tmp_path / name) for name in "ab")
@@ -238,6 +238,8 @@ def test_what_was_half_written_is_not_under_the_name(tmp_path, verb, way):
         assert said.endswith("made/out cannot be written (File too large)")
     assert rank_lab.main(arguments) == 0
     assert adapters.read(out).modules
+    named = [line for line in capsys.readouterr().err.splitlines() if "killed: delete it" in line]
+    assert [left[0] in line for line in named] == [True] * (way == "kill")
 
 
 @pytest.mark.parametrize("work", ["bake", "truncate"])

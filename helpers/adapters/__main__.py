@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .. import terminal
-from ..tensorfile import FileError, new, shown
+from ..tensorfile import FileError, left_over, new, shown
 from ..terminal import styled, wrapped
 from .copying import commands as copying
 from .copying.checkpoints import difference
@@ -54,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with terminal.stoppable():
             status = int(given.run(given))
             sys.stdout.flush()
+            for left in left_over(given.out) if "out" in given else ():
+                print(f"{given.prog}: {shown(left)} is left of a run that was killed: delete it, "
+                      "unless another run is making the same", file=sys.stderr)  # fmt: skip
     except BrokenPipeError:  # the reader has enough, such as head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

@@ -10,6 +10,7 @@ from .writing import (
     beside,
     check_new,
     encode,
+    left_over,
     new,
     new_as,
     no_more_open,
@@ -20,7 +21,7 @@ from .writing import (
 
 __all__ = [
     "FLOATS", "SIZES", "Entry", "FileError", "Job", "Kind", "Tensors", "beside", "check_new",
-    "difference_of_rows", "encode", "new", "new_as", "no_more_open", "open_checkpoint",
+    "difference_of_rows", "encode", "left_over", "new", "new_as", "no_more_open", "open_checkpoint",
     "open_file", "open_gguf", "parse_json", "read_json", "save", "shared", "shown", "sides",
     "write_jobs", "write_safetensors",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -161,6 +162,17 @@ def new(path: Path) -> Iterator[Path]:
         else:
             with suppress(OSError):  # a name too long for a draft was never made
                 draft.unlink()
+
+
+def left_over(path: Path) -> list[Path]:
+    """Drafts of `path` that lie beside it: of a run that was killed, or of one that still works.
+
+    Nobody can tell which from another machine, so they are named and never deleted.
+    """
+    drawn = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}(\.safetensors)?")
+    with suppress(OSError):  # a folder may be written to and not listed
+        return sorted(each for each in path.parent.iterdir() if drawn.fullmatch(each.name))
+    return []
 
 
 def _move_file(draft: Path, path: Path) -> None:
