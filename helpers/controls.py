@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -251,15 +251,15 @@ CONTROLS: dict[str, Callable[..., Any]] = {
 }
 
 
-def allowed(control: Any, value: Any) -> bool:
-    """Whether a control has this value. What a front end sends need not be one of them.
+def values(control: Any) -> Sequence[Any]:
+    """What a control offers. What a front end sends need not be one of them.
 
-    >>> allowed(rank_slider(8, (1, 16)), 17)
-    False
+    >>> values(rank_slider(8, (1, 16)))
+    range(1, 17)
     """
     if hasattr(control, "options"):
-        return any(value == option for _, option in control.options)
-    return type(value) is int and bool(control.min <= value <= control.max)
+        return [option for _, option in control.options]
+    return range(control.min, control.max + 1)
 
 
 #: Names for screen readers, which ipywidgets 7 and 8 have no setting for: their slider handles

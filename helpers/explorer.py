@@ -17,14 +17,14 @@ from typing import Any
 import ipywidgets as widgets
 from IPython import get_ipython
 
-from .controls import CONTROLS, NAMING, WORDS_CLASS, allowed
+from .controls import CONTROLS, NAMING, WORDS_CLASS, values
 from .figures.picture import Picture, caption
 from .stage import Roomy, Stage, in_row
 
 #: As much as a description may grow by.
 _SPARE = " 0.123" * 4
-#: What each notebook cell shows, as far as the front end names cells: {cell: (run, explorers)}.
-_SHOWN: dict[str, tuple[Any, list[weakref.ref[Explorer]]]] = {}
+#: What each notebook cell shows, as far as the front end names cells: {cell: (run, what)}.
+_SHOWN: dict[str, tuple[Any, list[weakref.ref[Any]]]] = {}
 
 
 #: Kinds of pictures that wait, by the prediction that they wait for; and explorers now shown.
@@ -96,6 +96,8 @@ class Explorer:
         }
         self.error = ""
         self._paused = False
+        # As they are now: a front end may move the ends of a slider, too.
+        self._allowed = {name: values(control) for name, control in self.controls.items()}
         self._last = dict(settings)
         self._stage = Stage()
         # In a narrow window its longest would leave most of a screen empty.
@@ -146,7 +148,7 @@ class Explorer:
             return
         name = next(name for name, control in self.controls.items() if control is change["owner"])
         # What is not allowed no hand of a reader's sets: a front end did. The last good one stands.
-        good = allowed(change["owner"], change["new"])
+        good = type(change["new"]) is not bool and change["new"] in self._allowed[name]
         self._redraw({} if good else {name: self._last[name]})
 
     def _set(self, values: Mapping[str, Any]) -> None:
@@ -211,14 +213,14 @@ class Explorer:
     def _all(self) -> list[Any]:
         """Every widget of it, parts first."""
         away = (part for part in (self._waiting, *self._parts) if part not in self.widget.children)
-        return [*(each for part in away for each in _inside(part)), *_inside(self.widget)]
+        return [*(each for part in away for each in widgets_of(part)), *widgets_of(self.widget)]
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """The live widget, and a line for readers who have no kernel.
 
         The widget's own text is its whole state, which no two versions write alike.
         """
-        _close_earlier(self)
+        close_earlier(self)
         return {
             "application/vnd.jupyter.widget-view+json": {
                 "version_major": 2,
@@ -240,14 +242,14 @@ def _bounds(picture: Picture[Any], name: str) -> dict[str, Any]:
     return bounds
 
 
-def _inside(widget: Any) -> list[Any]:
+def widgets_of(widget: Any) -> list[Any]:
     """A widget and all that it consists of, parts first."""
-    parts = [part for child in getattr(widget, "children", ()) for part in _inside(child)]
+    parts = [part for child in getattr(widget, "children", ()) for part in widgets_of(child)]
     looks = [getattr(widget, name) for name in ("layout", "style") if widget.has_trait(name)]
     return [*parts, *looks, widget]
 
 
-def _close_earlier(explorer: Explorer) -> None:
+def close_earlier(now: Any) -> None:
     """Close what the same cell has shown before: a cell that is run again shows it no more.
 
     Only where the front end says which cell it is, as JupyterLab and Notebook 7 do.
@@ -261,7 +263,7 @@ def _close_earlier(explorer: Explorer) -> None:
     before, shown = _SHOWN.get(cell, (run, []))
     if before != run:
         for earlier in (reference() for reference in shown):
-            if earlier is not None and earlier is not explorer:
+            if earlier is not None and earlier is not now:
                 earlier.close()
         shown = []
-    _SHOWN[cell] = (run, [*shown, weakref.ref(explorer)])
+    _SHOWN[cell] = (run, [*shown, weakref.ref(now)])

@@ -170,12 +170,19 @@ class Prediction:
         if card := _cards.get(self.key[:2]):
             card.update()
 
+    def close(self) -> None:
+        """End its form; shown again, it has another."""
+        for widget in explorer.widgets_of(self.widget) if self.widget else ():
+            widget.close()
+        self.widget = None
+
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The live form; and for those without a kernel the question over a folded result.
 
         A picture is stored beside the fold, not in it: no two versions of Matplotlib encode it
         alike, and a fold is compared.
         """
+        explorer.close_earlier(self)
         if self.widget is None:
             self._build()
         if self.key not in _answers:

@@ -17,6 +17,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from .controls import NAMING, TRAINING, WORDS_CLASS
+from .explorer import close_earlier, widgets_of
 from .figures.fine_tuning import FineTuningRun
 from .figures.look import OPTIMISERS
 from .figures.picture import caption
@@ -150,9 +151,14 @@ class Trainer:
         """
         if self.running:
             return
+        try:
+            recipe = self.recipe
+        except ValueError as error:  # no hand of a reader's sets it: a front end did
+            self._failed("Training cannot begin.", str(error))
+            return
         self._stopping = False
         self._set_running(True)
-        run = self._run(self.recipe)
+        run = self._run(recipe)
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -169,14 +175,17 @@ class Trainer:
             self.error = self._alert.value = ""
             await self._train(recipe)
         except Exception:
-            self.error = traceback.format_exc()
-            self._alert.value = (
-                '<div role="alert" style="border: 2px solid #B3261E; padding: 0.5em">'
-                "<b>Training ended with an error.</b> Below is what it came to."
-                f"<pre>{html.escape(self.error)}</pre></div>"
-            )
+            what = "Training ended with an error.</b> Below is what it came to.<b>"
+            self._failed(what, traceback.format_exc())
         finally:
             self._set_running(False)
+
+    def _failed(self, what: str, why: str) -> None:
+        self.error = why
+        self._alert.value = (
+            '<div role="alert" style="border: 2px solid #B3261E; padding: 0.5em">'
+            f"<b>{what}</b><pre>{html.escape(why)}</pre></div>"
+        )
 
     async def _train(self, recipe: Recipe) -> None:
         began = drawn = time.monotonic()
@@ -205,6 +214,12 @@ class Trainer:
         self.runs.append(Run(recipe, run.parameters, run.step, *result))
         self._table.value = self.table()._repr_html_()
 
+    def close(self) -> None:
+        """Stop, and end it on the page; shown again, it comes back."""
+        self.stop()
+        for widget in widgets_of(self.widget):
+            widget.close()
+
     def table(self) -> Table:
         """Every run so far, the newest first."""
         rows = [(f"{i}", *run.row()) for i, run in reversed([*enumerate(self.runs, 1)])]
@@ -231,6 +246,10 @@ class Trainer:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """The live widget, and a line for readers who have no kernel."""
+        close_earlier(self)
+        if self.widget.comm is None:
+            for widget in widgets_of(self.widget):
+                widget.open()
         return {
             "application/vnd.jupyter.widget-view+json": {
                 "version_major": 2,

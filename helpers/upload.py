@@ -20,7 +20,7 @@ import ipywidgets as widgets
 
 from . import adapters
 from .adapters import Adapter
-from .tensorfile import FileError
+from .tensorfile import FileError, shown
 
 #: What a PEFT folder consists of, and what a file of kohya's or Diffusers' ends in.
 FOLDER = ("adapter_config.json", "adapter_model.safetensors")
@@ -190,8 +190,8 @@ class Drop:
         return str(self._words.value)
 
     def _dropped(self, change: Any) -> None:
-        if files := received(change["new"]):
-            self._take(lambda: adapters.read(written(files)))
+        if change["new"]:
+            self._take(lambda: adapters.read(written(received(change["new"]))))
 
     def named(self, path: str | Path | None) -> Adapter | None:
         """Take the adapter at a path, if there is one; return the last that could be read.
@@ -211,11 +211,13 @@ class Drop:
     def _take(self, read: Any) -> None:
         try:
             found = read()
-            shown = f'<div class="jp-RenderedHTMLCommon">{verdict(found)}{mended(found)}</div>'
-        except FileError as error:
-            self._words.value = f"<p><b>Not read:</b> {html.escape(_short(error))}</p>"
+            said = f'<div class="jp-RenderedHTMLCommon">{verdict(found)}{mended(found)}</div>'
+        except Exception as error:  # ipywidgets would write it to a log that nobody reads
+            kind = "" if isinstance(error, FileError) else f"{type(error).__name__}, "
+            said = html.escape(shown(kind + _short(error), 300))
+            self._words.value = f"<p><b>Not read:</b> {said}</p>"
             return
-        self.adapter, self._words.value = found, shown
+        self.adapter, self._words.value = found, said
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return {

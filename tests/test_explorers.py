@@ -10,13 +10,14 @@ import pytest
 from IPython.core.formatters import DisplayFormatter
 
 from helpers import explorer as module
-from helpers import figures
+from helpers import figures, predictions
 from helpers.controls import CONTROLS, NAMING, RANK_LIMITS, RANK_STEPS
 from helpers.explorer import Explorer
 from helpers.figures.picture import caption
 from helpers.figures.vector import Drawing
 from helpers.lora.scaling import RULES
 from helpers.stage import STAGE_CLASS
+from helpers.trainer import Trainer
 from tests.support.explorers import FACTORIES, SHOWN, made
 from tests.support.matrices import assert_same
 
@@ -349,6 +350,33 @@ class Kernel:
 
     def get_parent(self):
         return self.parent
+
+
+@pytest.mark.parametrize("made", [Trainer, lambda: predictions.choice("90-a", "which", "a", "ab")],
+                         ids=["trainer", "prediction"])  # fmt: skip
+def test_so_do_trainers_and_predictions(monkeypatch, made):
+    """Run again and again, each left five megabytes, and a trainer trained on unseen."""
+    one, two = made(), made()
+    for run, each in enumerate((one, two)):
+        monkeypatch.setattr(module, "get_ipython", lambda run=run: Kernel("c", f"{run}"))
+        each._repr_mimebundle_()
+        assert each.widget.comm is not None
+    assert one.widget is None or one.widget.comm is None
+    assert getattr(one, "_stopping", True)
+    monkeypatch.setattr(module, "get_ipython", lambda: Kernel("d", "3"))
+    view = one._repr_mimebundle_()
+    assert one.widget.comm is not None and one.widget.model_id in str(view)
+
+
+@pytest.mark.parametrize("change", [{"max": 10**6}, {"min": -9}])
+def test_the_ends_of_a_slider_are_not_a_front_ends_to_move(change):
+    explorer = Explorer(figures.ErrorPlane(), rank=8, alpha=16, noise=0.01, update="facts")
+    slider = explorer.controls["rank"]
+    slider.set_state(change)
+    slider.set_state({"value": 10**5 if "max" in change else -3})
+    assert (explorer.error, explorer.settings["rank"]) == ("", 8)
+    slider.set_state({"value": 9})
+    assert_in_step(explorer)
 
 
 def test_a_cell_that_is_run_again_closes_what_it_showed(monkeypatch):

@@ -95,6 +95,19 @@ def test_the_table_has_every_run_the_newest_first(trainer):
     assert trainer._table.value == trainer.table()._repr_html_()
 
 
+def test_what_no_control_offers_is_said_and_can_be_mended(trainer):
+    """A front end may set it. The trainer stayed disabled for good."""
+    optimiser = trainer.controls["optimiser"]
+    optimiser.set_state({"index": None})
+    trainer.start()
+    assert "optimiser must be one of" in trainer._alert.value
+    assert "Traceback" not in trainer._alert.value
+    assert not trainer.running and trainer.runs == []
+    optimiser.value = "adam"
+    trainer.start()
+    assert (trainer.error, len(trainer.runs)) == ("", 1)
+
+
 def test_stop_ends_it_after_the_step(trainer):
     trainer.controls["steps"].value = 800
 

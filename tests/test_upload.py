@@ -109,6 +109,18 @@ def test_one_that_needs_no_mending_says_so(dropped, people, tmp_path):
     assert "Applied as trained by" in drop.said
 
 
+@pytest.mark.parametrize("sent, said", [
+    ([{"name": f"{'ü' * 200}.safetensors", "content": b""}], "OSError, "),
+    ([{"name": "a.safetensors"}], "KeyError, "),
+], ids=["a name that no file here may have", "no content"])  # fmt: skip
+def test_what_cannot_be_kept_is_said(sent, said):
+    """It went into a log, and what stood there before seemed to be the answer."""
+    drop = upload.Drop()
+    drop._dropped({"new": sent})
+    assert drop.said.startswith(f"<p><b>Not read:</b> {said}")
+    assert len(drop.said) < 400
+
+
 def test_a_single_file(dropped, tmp_path):
     source = next(iter(shipped.adapter("style").path.glob("*.safetensors")))
     drop = dropped({"kohya.safetensors": source.read_bytes()})
