@@ -115,6 +115,9 @@ def edition(context: Any, address: str) -> tuple[dict[str, Any], list[float]]:
     )
     opened.wait_for_function(FIGURE, polling=EVERY, timeout=300_000)
     figure = time.perf_counter() - begin
+    # The explorer waits for a prediction: somebody presses "Show me" as soon as it is asked.
+    opened.wait_for_function("probe.skipping().length > 0", polling=EVERY, timeout=300_000)
+    opened.evaluate("probe.skipping()[0].click()")
     opened.wait_for_function("probe.explorers().length > 0", polling=EVERY, timeout=300_000)
     explorer = served.lab.Explorer.all(opened)[0]
     opened.evaluate(WATCH)
