@@ -27,9 +27,9 @@ from .svg import Pen, stretched, tiny
 
 #: Pixels of a page for one of a figure: a page counts 96 to an inch.
 PIXELS = 96 / Picture.DPI
-#: How far a panel shrinks beside others, then how far for a page that is narrower than it: text
-#: of 10 points, 13.3 pixels, is 11.1 and 10.7 high. What has less room scrolls.
-SMALLEST, NARROWEST = 0.83, 0.8
+#: How far a panel shrinks: text of 10 points, 13.3 pixels, is then 11.1 high. With less room
+#: panels wrap, and one that is wider than the page scrolls.
+SMALLEST = 0.83
 
 
 @dataclass(frozen=True)
@@ -202,13 +202,12 @@ def _labelled(ax: Axes) -> bool:
 
 
 def _shown(piece: Piece, svg: str, kind: str) -> str:
-    """A piece as an element of a page: between `NARROWEST` and all of its natural width."""
+    """A piece as an element of a page: a panel between `SMALLEST` and all of its natural width."""
     left, top, width, height = piece.frame
     natural = width * PIXELS
-    beside, alone = (f"{share * natural:.0f}px" for share in (SMALLEST, NARROWEST))
+    least = f"{SMALLEST * natural:.0f}px"
     size = (
-        f"flex:{natural:.0f} 1 {beside};min-width:clamp({alone},100%,{beside});"
-        f"max-width:{natural:.0f}px"
+        f"flex:{natural:.0f} 1 {least};min-width:{least};max-width:{natural:.0f}px"
         if kind == "panel"
         else f"width:{natural:.0f}px"
     )
@@ -222,6 +221,6 @@ def _shown(piece: Piece, svg: str, kind: str) -> str:
 CSS = (
     ".rank-lab-panels{display:flex;flex-wrap:wrap;align-items:flex-start;row-gap:8px}"
     ".rank-lab-panel{height:auto;display:block}"
-    ".rank-lab-entries{display:flex;flex-wrap:wrap;gap:0 16px;padding-left:24px}"
+    ".rank-lab-entries{display:flex;flex-wrap:wrap;gap:0 16px;padding-left:min(24px,3%)}"
     ".rank-lab-entry{height:auto;max-width:100%}"
 )
