@@ -107,13 +107,15 @@ class PretrainedWindows(Picture[RankWindows]):
         )
 
     def finding(self, numbers: RankWindows) -> str:
-        serve = [rule for rule in numbers.windows if windows.serving(rule).all()]
-        none = sum(not windows.serving(rule).any() for rule in numbers.windows)
-        others = ", in no seed with the others" if len(serve) + none == len(numbers.windows) else ""
-        return (
-            f"One learning rate serves ranks {RANKS[0]} to {RANKS[-1]} with "
-            f"{listed(serve) if serve else 'none of these'}{others}."
-        )
+        span = f"one learning rate that serves all ranks from {RANKS[0]} to {RANKS[-1]}"
+        in_all = [rule for rule in numbers.windows if windows.serving(rule).all()]
+        in_none = [rule for rule in numbers.windows if not windows.serving(rule).any()]
+        if not in_all:
+            return f"With none of these rules every seed has {span}."
+        # "Only" says of the others that they have one in no seed.
+        only = "Only " if len(in_all) + len(in_none) == len(numbers.windows) else "In every seed "
+        verb = "has" if len(in_all) == 1 else "have"
+        return f"{only}{listed([rule.replace(', ', ' at ') for rule in in_all])} {verb} {span}."
 
 
 def _moves(rule: str) -> str:

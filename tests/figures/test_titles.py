@@ -8,9 +8,11 @@ import pytest
 
 from helpers import figures
 from helpers.figures.forgetting import Rows
+from helpers.figures.pretrained_windows import PretrainedWindows
 from helpers.figures.rates import Windows
 from helpers.figures.results import TruncatedOrTrained, Ways
 from helpers.figures.spectrum import Curves as Spectra
+from helpers.model import pretrained_windows as windows
 from helpers.model.comparisons import KINDS, Way
 from helpers.model.results import Curves
 
@@ -76,6 +78,22 @@ def test_truncated_or_trained_keeps_which_is_which():
     assert title(TruncatedOrTrained, Ways(curves)) == (
         "For 90 % of the facts of 100 people: rank 4 if trained, rank 2 if truncated."
     )
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [
+        ((5, 0, 0), "Only alpha/r at alpha = 16 has {}"),
+        ((5, 1, 0), "In every seed alpha/r at alpha = 16 has {}"),
+        ((5, 0, 5), "Only alpha/r at alpha = 16 and alpha/r at alpha = 2r have {}"),
+        ((4, 1, 0), "With none of these rules every seed has {}"),
+    ],
+)
+def test_which_rules_have_one_rate_for_all_ranks(monkeypatch, seeds, said):
+    serving = {rule: np.arange(5) < count for rule, count in zip(windows.FOLLOWED, seeds)}
+    monkeypatch.setattr(windows, "serving", serving.get)
+    span = "one learning rate that serves all ranks from 1 to 256."
+    assert title(PretrainedWindows, SimpleNamespace(windows=serving)) == said.format(span)
 
 
 @pytest.mark.parametrize(

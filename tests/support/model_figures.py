@@ -189,7 +189,9 @@ def pretrained_windows(picture):
         said.append(f"lies in {100 * np.mean(within):.0f} %")
     titles = [ax.get_title() for ax in picture.figure.axes]
     assert [title.endswith(": rates stay") for title in titles] == [True, False, False]
-    assert picture.title.endswith("with alpha/r, alpha = 16, in no seed with the others.")
+    assert picture.title == (
+        "Only alpha/r at alpha = 16 has one learning rate that serves all ranks from 1 to 256."
+    )
     return said
 
 
