@@ -2,8 +2,12 @@
 
 import base64
 import io
+import os
 import re
+import sys
 import zipfile
+from contextlib import contextmanager
+from pathlib import Path
 
 import ipywidgets as widgets
 import pytest
@@ -52,6 +56,33 @@ def dropped(request):
     return put
 
 
+_WATCHING = []
+
+
+def _audited(event, given):
+    """What a hook is told cannot be taken back, so it looks whether anybody is watching."""
+    for seen in _WATCHING:
+        if event == "open" and isinstance(given[0], (str, bytes, os.PathLike)):
+            if given[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+                seen["written"].append(Path(os.fsdecode(given[0])).resolve())
+        elif event.startswith(("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn")):
+            seen["left"].append((event, given))
+
+
+sys.addaudithook(_audited)
+
+
+@contextmanager
+def watched():
+    """Files that are opened to be written, and whatever else reaches out of the process."""
+    seen = {"written": [], "left": []}
+    _WATCHING.append(seen)
+    try:
+        yield seen
+    finally:
+        _WATCHING.remove(seen)
+
+
 def saved(drop):
     """The archive behind the link."""
     (found,) = re.findall(r'href="data:application/zip;base64,([^"]+)"', drop.said)
@@ -66,6 +97,17 @@ def test_a_peft_folder_is_read_judged_and_mended(dropped, files, people, tmp_pat
     saved(drop).extractall(tmp_path / "home")
     copy = adapters.read(tmp_path / "home")
     assert all(each.fits for each in adapters.checks(copy))
+
+
+def test_nothing_of_it_leaves_the_kernel(dropped, files):
+    """Python's own audit sees no connection, no other program, and no file but its own."""
+    with watched() as seen:
+        drop = dropped(files)
+    assert "mended-adapter.zip" in drop.said
+    own = [Path(folder.name).resolve() for folder in upload._scratch]
+    assert seen["written"]
+    assert all(set(own) & set(path.parents) for path in seen["written"])
+    assert seen["left"] == []
 
 
 def test_folders_in_a_name_are_left_out(dropped, files, tmp_path, monkeypatch):

@@ -37,7 +37,7 @@ KERNELS = Path(sys.prefix) / (
 #: What the kernel would fetch by itself, did it not believe that these are there already.
 KERNELS_OWN = ("micropip", "piplite", "ipykernel", "comm", "pyodide-kernel", "jedi", "ipython")
 #: Runs a notebook's first cells where a link asks for it.
-FIRST = '<script src="first.js" defer></script>'
+FIRST = "first.js"
 #: Folders whose sources do not travel.
 COMPILED_ONLY = ("stdlib", "packages")
 #: What no notebook imports, and what completion does without.
@@ -113,6 +113,14 @@ def pack(pyodide: Path, folder: Path, target: Path) -> None:
     shutil.copy(SETTINGS / "start.mjs", target)
 
 
+def runs_first(lab: Path) -> None:
+    """Give JupyterLab's page the script that runs a notebook's first cells."""
+    shutil.copy(SETTINGS / FIRST, lab)
+    start = lab / "index.html"
+    script = f'<script src="{FIRST}" defer></script></head>'
+    start.write_text(start.read_text("utf-8").replace("</head>", script, 1), "utf-8")
+
+
 def build(target: Path, pyodide: Path) -> None:
     """The edition in a folder, with Pyodide from another. Takes half a minute."""
     settings, contents = empty(BUILD / "lite-settings"), empty(BUILD / "lite-contents")
@@ -150,9 +158,6 @@ def build(target: Path, pyodide: Path) -> None:
         compile_all(pyodide, folder)
         made.result()
     pack(pyodide, folder, empty(target / "static" / "pyodide"))
-    shutil.copy(SETTINGS / "first.js", target / "lab")
-    start = target / "lab" / "index.html"
-    text = start.read_text("utf-8")
-    start.write_text(text.replace("</head>", FIRST + "</head>", 1), "utf-8")
+    runs_first(target / "lab")
     for each in target.rglob("index.html"):
         policy.write(each, policy.of_edition(each.read_text("utf-8"), handlers()))

@@ -54,6 +54,12 @@ class Files(SimpleHTTPRequestHandler):
         outputfile.write(content)
 
 
+def could_carry(asked: str) -> bool:
+    """Whether a request that was kept has room for more than the name of a file."""
+    method, _, path = asked.partition(" ")
+    return method not in ("GET", "HEAD") or len(path) > 300
+
+
 @contextmanager
 def serving(handler: Any) -> Iterator[str]:
     """A server in a thread; its address."""

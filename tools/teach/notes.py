@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from textwrap import indent
 from typing import Any
 
 import nbformat
 
 from ..notebooks import NOTEBOOKS, title
 from ..project import ROOT
-from . import editions, paths
+from . import paths
 from .paths import TeachingPath
 from .sections import series
 
@@ -109,27 +108,8 @@ def _prediction(note: Prediction) -> str:
     )
 
 
-@cache
-def solutions() -> dict[str, str]:
-    """The lines that solve each exercise, by its key, without imports and the check."""
-    found = {}
-    for path in NOTEBOOKS:
-        for _, code in editions.exercises(nbformat.read(path, 4)):
-            key = editions.CHECK.search(code)
-            if key is None:
-                raise ValueError(f"a solution in {path.name} must end in its check, got {code!r}")
-            lines = editions.CHECK.sub("", code).splitlines()
-            kept = [line for line in lines if not line.startswith(("import ", "from "))]
-            found[key[1]] = "\n".join(kept).strip()
-    return found
-
-
 def _exercise(note: Exercise) -> str:
-    solution = indent(f"```python\n{solutions()[note.key]}\n```", "    ")
-    return (
-        f"- **{note.key}** is after the idea: {note.idea}\n"
-        f"  - *A wrong answer:* {note.wrong}\n  - *Solution:*\n\n{solution}\n"
-    )
+    return f"- **{note.key}** is after the idea: {note.idea}\n  - *A wrong answer:* {note.wrong}"
 
 
 def page(notes: Notes) -> str:

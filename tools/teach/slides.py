@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import html
-import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -98,15 +97,14 @@ class Deck:
             yield Slide(f'<p class="where">Notebook {part.notebook}</p><h2>{question}</h2>', said,
                         "title")  # fmt: skip
         where = f'<p class="where">{part.notebook} · {markup.inline(part.section)}</p>'
-        formulas = re.findall(r"\$\$.+?\$\$", text.split("**Predict.**")[0], flags=re.S)
-        if formulas:
+        if formula := re.search(r"\$\$.+?\$\$", text.split("**Predict.**")[0], flags=re.S):
             head = f"<h2>{markup.inline(part.section)}</h2>"
-            yield Slide(head + markup.html("\n\n".join(formulas)), said, "title")
-        asked: tuple[str, str] | None = None
+            yield Slide(head + markup.html(formula[0]), said, "title")
+        asked: str | None = None
         for cell in cells:
             if cell.cell_type == "markdown":
                 before, found, after = cell.source.partition("**Predict.**")
-                asked = (before, after) if found else asked
+                asked = _context(before, after) + after.strip() if found else asked
                 continue
             key = re.search(r'predictions\.(?:number|choice|curve)\(\s*"(\d\d-\w)"', cell.source)
             if key and asked is not None:
@@ -116,17 +114,13 @@ class Deck:
             yield from self._shown(cell)
 
     def _prediction(
-        self, note: notes.Prediction, where: str, asked: tuple[str, str], cell: Any,
-        cells: list[Any],
-    ) -> Iterator[Slide]:  # fmt: skip
-        stored = "".join(o.get("data", {}).get("text/html", "") for o in cell.outputs)
-        question = re.sub(r"Run the next cell and commit.*", "", asked[1], flags=re.S).strip()
-        context, told = _context(asked[0], question)
-        said = markup.html(told) if told else ""
-        said += f"<p>Everybody commits first. It is after the idea: {markup.inline(note.idea)}</p>"
+        self, note: notes.Prediction, where: str, asked: str, cell: Any, cells: list[Any]
+    ) -> Iterator[Slide]:
+        question = re.sub(r"Run the next cell and commit.*", "", asked, flags=re.S)
+        said = f"<p>Everybody commits first. It is after the idea: {markup.inline(note.idea)}</p>"
         said += f"<p>A wrong answer: {markup.inline(note.wrong)}</p>"
-        body = f"{where}<h2>Predict</h2>{markup.html(context + question)}{_options(stored)}"
-        yield Slide(body, said, "predict")
+        yield Slide(f"{where}<h2>Predict</h2>{markup.html(question)}", said, "predict")
+        stored = "".join(o.get("data", {}).get("text/html", "") for o in cell.outputs)
         measured = _MEASURED.search(stored)
         after = cells[cells.index(cell) + 1]
         alt = ATTACHED.search(after.source)
@@ -179,7 +173,6 @@ class Deck:
                 note = notes.every()[part.notebook].exercises[key[1]]
                 said = f"<p>It is after the idea: {markup.inline(note.idea)}</p>"
                 said += f"<p>A wrong answer: {markup.inline(note.wrong)}</p>"
-                said += f"<pre><code>{html.escape(notes.solutions()[note.key])}</code></pre>"
                 head = f'<p class="where">Notebook {part.notebook}</p><h2>Your turn</h2>'
                 yield Slide(head + markup.html(asked), said, "exercise")
             above = ""
@@ -220,25 +213,11 @@ class Deck:
         }
 
 
-def _context(before: str, asked: str) -> tuple[str, str]:
-    """What stands above a prompt: the last paragraph for the slide, the others to be told.
-
-    It is shown if it is one of prose and both fit; headings, tables and pictures are neither.
-    """
-    above = [each for each in before.strip().split("\n\n") if not re.match(r"[#|<]|$", each)]
-    last = above[-1] if above else ""
-    prose = last and not re.match(r"[*$]|\d\.", last)
-    if prose and len((last + " " + asked).split()) <= MOST_WORDS:
-        return f"{last}\n\n", "\n\n".join(above[:-1])
-    return "", "\n\n".join(above)
-
-
-def _options(stored: str) -> str:
-    """The answers to choose from, of a stored prediction that has some."""
-    found = re.search(r'data-prediction="([^"]*)"', stored)
-    options = json.loads(html.unescape(found[1])).get("options", ()) if found else ()
-    listed = "".join(f"<li>{html.escape(each)}</li>" for each in options)
-    return f'<ul class="options">{listed}</ul>' if listed else ""
+def _context(before: str, asked: str) -> str:
+    """The paragraph above a prompt, if it is one of prose and both fit on a slide."""
+    *_, last = before.strip().split("\n\n")
+    prose = last and not re.match(r"[#|*$<]|\d\.", last)
+    return f"{last}\n\n" if prose and len((last + asked).split()) <= MOST_WORDS else ""
 
 
 def _small(table: str) -> bool:

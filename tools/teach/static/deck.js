@@ -48,7 +48,7 @@
   main.tabIndex = -1;
   Reveal.initialize({
     width: WIDE, height: HIGH, margin: 0, center: false, display: "flex", hash: true, transition: "none",
-    slideNumber: "c/t", controlsLayout: "edges", pdfSeparateFragments: false, plugins: [RevealNotes],
+    slideNumber: "c/t", pdfSeparateFragments: false, plugins: [RevealNotes],
   });
   Reveal.on("ready", ({ currentSlide }) =>
     printing ? document.querySelectorAll("iframe").forEach(load) : near(currentSlide));
