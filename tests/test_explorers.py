@@ -315,6 +315,7 @@ def test_a_stop_while_it_is_shown_or_reset_is_said_and_the_next_move_draws(monke
     with monkeypatch.context() as planted:
         if place == "_stage":
             explorer.picture.release()
+            explorer._stage._fixed.value = "of the figure before"
             planted.setattr(explorer._stage, "_fixed", Stopping())
         else:
             planted.setattr(explorer, place, Stopping())

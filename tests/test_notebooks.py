@@ -177,13 +177,15 @@ def test_every_figure_has_alt_text_and_the_same_sentence_under_it(notebook):
 
 
 def figures_before(notebook, cell):
-    """Names that are called in code cells above `cell` which show a picture."""
+    """Names that are called where a picture shows, between the explorer above and `cell`."""
     called = set()
     for earlier in code_cells(notebook):
         if earlier is cell:
             return called
         if shows_a_picture(notebook, earlier):
             called.update(re.findall(r"\b([A-Z]\w+)\(", earlier.source))
+        if "explorer" in earlier.metadata.get("tags", []):
+            called = set()
     raise AssertionError("the cell is not in the notebook")
 
 
@@ -194,7 +196,9 @@ def test_every_explorer_stands_under_its_static_figure(notebook):
         for name in names:
             shown = type(made(name).picture).__name__
             assert shown in figures_before(notebook, cell)
-            assert any(WIDGET_VIEW in output.get("data", {}) for output in cell.outputs)
+            controls = f"Explorer with {', '.join(made(name).controls)}: "
+            views = [each.data for each in cell.outputs if WIDGET_VIEW in each.get("data", {})]
+            assert [each for each in views if controls in each["text/plain"]]
 
 
 # Predictions
