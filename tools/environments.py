@@ -192,6 +192,10 @@ def create(folder: Path) -> None:
             f"{base} cannot make virtual environments: on Debian and Ubuntu, "
             f"apt install python3-venv; elsewhere name another Python: make PYTHON=python3.12 ..."
         )
+    if folder.is_symlink():  # to a disk that is gone, say; what it leads to stays
+        folder.unlink()
+    elif folder.is_file():
+        raise CannotBeMade(f"{folder} is a file: move it away, and run the same command again.")
     done = run(base, "-m", "venv", "--clear", folder)
     if done.returncode:
         raise CannotBeMade(explained(done.stdout + done.stderr))

@@ -343,6 +343,25 @@ def test_what_pip_cannot_install_is_said(monkeypatch, tmp_path):
     assert not any("uv" in line.split() for line in said)
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_in_its_place_is_taken_away_and_a_file_is_not(monkeypatch, tmp_path, there):
+    """venv refuses both for good. What a link leads to stays."""
+    done = subprocess.CompletedProcess([], 0, "", "")
+    monkeypatch.setattr(environments, "run", lambda *_, **__: done)
+    link, file, away = (tmp_path / name for name in ("link", "file", "away"))
+    if there:
+        away.mkdir()
+        (away / "mine").touch()
+    link.symlink_to(away)
+    file.touch()
+    environments.create(link)
+    assert not link.is_symlink()
+    assert (away / "mine").exists() == there
+    with pytest.raises(environments.CannotBeMade, match="file is a file: move it away"):
+        environments.create(file)
+    assert file.exists()
+
+
 def test_an_environment_that_cannot_be_created(monkeypatch, tmp_path):
     played(monkeypatch, lambda words: (int("--clear" in words), "", "No space left on device"))
     with pytest.raises(environments.CannotBeMade, match="The disk is full"):
