@@ -182,10 +182,11 @@ class KeptByWay(Picture[Rows]):
             self.spans[i].set_data([way.known.min(), way.known.max()], [i, i])
             self.dots[i].set_data(way.known, [i] * len(way.known))
             said.append(f"{comparisons.said(way)} {way.known.mean():.2f}")
+        chosen = any(way.worlds != REPORT for way in numbers.ways)
+        marks = " Open marks: worlds in which the setting was chosen." if chosen else ""
         return (
             f"Known facts still right where at least {100 * MATCHED:g} % of the new ones are, "
-            f"each world a mark: {'; '.join(said)}. Open marks: worlds in which the setting was "
-            "chosen."
+            f"each world a mark: {'; '.join(said)}.{marks}"
         )
 
     def finding(self, numbers: Rows) -> str:

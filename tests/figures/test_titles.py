@@ -1,5 +1,6 @@
 """Titles state what was drawn: on made-up numbers, where it would be the other way round."""
 
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -60,6 +61,11 @@ def test_what_is_kept():
     assert title(figures.KeptByWay, Rows(tuple(ways))) == (
         "Turned down after training, rank 64 keeps 0.40 of what was known, not 0.70."
     )
+    picture = figures.KeptByWay()
+    known = picture.numbers().ways
+    assert "Open marks" not in picture.place(Rows(known))
+    chosen = replace(known[0], worlds=(0, 1, 2))
+    assert "Open marks: worlds in which" in picture.place(Rows((chosen, *known[1:])))
 
 
 def test_which_rank_is_needed():
