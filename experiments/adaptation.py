@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from helpers.model import recall, world
+from helpers.model.recipe import COOL_DOWN
 
 from . import config, model, small
 from .config import Training
@@ -43,6 +44,7 @@ def adapt(
     placement: str = "all",
     replayed: float = 0.0,
     quantised: bool = False,
+    cool_down: float = COOL_DOWN,
 ) -> dict[str, Any]:
     """Adapt the base model of a world to new people; what it then knows.
 
@@ -59,8 +61,10 @@ def adapt(
         the known people, so "known", which asks for the first 100, is never trained on.
     quantised : bool
         Start from the base in four bits (NF4), as QLoRA does.
+    cool_down : float
+        The share of the steps, at the end, in which the rate falls to zero in a line.
     """
-    training = Training(steps, learning_rate, batch, optimiser)
+    training = Training(steps, learning_rate, batch, optimiser, cool_down=cool_down)
     base = starting_base(seed, quantised)
     update, losses, parameters = train(
         base, seed, rank, scale, training, task, placement=placement, replayed=replayed

@@ -88,6 +88,20 @@ CAPACITY = (
 )  # fmt: skip
 LONGER = (("200", 1, 1600), ("400", 1, 3200))
 CAPACITY_SCALE, CAPACITY_RATE, CAPACITY_BATCH = 16.0, 3e-3, 64
+#: The same with its rate, its batch and the fall of its rate tuned, at rank 1 in the first world
+#: that chooses, by placement: people, how often each is seen, and rates with texts a step.
+#: `FALLING` is the share of the steps in which the rate falls: all of them after the warm-up.
+FALLING = 0.95
+TUNING: dict[str, tuple[int, int, tuple[tuple[float, int], ...]]] = {
+    "all": (200, 128, ((3e-3, 64), (1e-2, 64), (3e-3, 16), (1e-2, 16))),
+    "query, value": (32, 512, ((1e-2, 16), (3e-3, 16), (3e-2, 16), (0.1, 16))),
+}
+#: An adapter small enough to be trained for long, in query and value, in the worlds that report:
+#: people, rank and how often each is seen. 64 and 96 people are held out of the fit.
+PLATEAU, PLATEAU_RATE, PLATEAU_BATCH = "query, value", 1e-2, 16
+PLATEAUED = ((48, 1, 512), (96, 2, 512), (48, 1, 1024), (64, 1, 512))
+#: The first of them at the rate that the first world liked best; in another it loses everything.
+PLATEAU_EDGE, PLATEAU_EDGE_WORLDS = 3e-2, REPORT[:2]
 #: The scale of the common rule alpha = 2r, and its rates.
 TWICE, TWICE_RATES = 2.0, (1e-3, 3e-4, 3e-3, 1e-4)
 
@@ -215,3 +229,31 @@ def capacity() -> list[Setting]:
         for seed in REPORT
         for task, rank, steps in (*CAPACITY, *(LONGER if seed == REPORT[0] else ()))
     ]  # fmt: skip
+
+
+def long(
+    seed: int, placement: str, people: int, rank: int, seen: int, rate: float, batch: int
+) -> Setting:
+    """An adapter that sees each of some people so often, at a rate that falls throughout."""
+    placed = {} if placement == "all" else {"placement": placement}
+    return adapted(seed, rank, CAPACITY_SCALE, rate, task=f"{people}", batch=batch,
+                   steps=people * seen // batch, cool_down=FALLING, **placed)  # fmt: skip
+
+
+def plateau() -> list[Setting]:
+    """The recipe of the capacity tuned in one world; then an adapter trained for long in others."""
+    tuned = [
+        long(CHOOSE[0], placement, people, 1, seen, rate, batch)
+        for placement, (people, seen, tried) in TUNING.items()
+        for rate, batch in tried
+    ]
+    reported = [
+        long(seed, PLATEAU, *each, PLATEAU_RATE, PLATEAU_BATCH)
+        for each in PLATEAUED
+        for seed in REPORT
+    ]
+    edge = [
+        long(seed, PLATEAU, *PLATEAUED[0], PLATEAU_EDGE, PLATEAU_BATCH)
+        for seed in PLATEAU_EDGE_WORLDS
+    ]
+    return [*tuned, *reported, *edge]

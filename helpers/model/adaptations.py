@@ -15,13 +15,14 @@ from .. import validation
 from ..lora import scaling
 from ..validation import Array
 from .forgetting import RATES, REPORT, Points, points
+from .recipe import COOL_DOWN
 from .shipped import measured
 from .world import bits_per_person
 
 #: What a run is where nothing else is said: the defaults of `experiments.adaptation.adapt`.
 PLAIN: dict[str, Any] = {
     "optimiser": "adamw", "task": "100", "steps": 400, "batch": 32,
-    "placement": "all", "replayed": 0.0, "quantised": False,
+    "placement": "all", "replayed": 0.0, "quantised": False, "cool_down": COOL_DOWN,
 }  # fmt: skip
 SETTING = ("rank", "scale", "learning_rate", *PLAIN)
 EXAMINED = ("dial", "cut", "both")

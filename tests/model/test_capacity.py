@@ -1,4 +1,4 @@
-"""What a rank holds: the fits see nothing of what they foretell."""
+"""What an adapter holds: the fits see nothing of what they foretell."""
 
 import numpy as np
 import pytest
@@ -6,33 +6,45 @@ import pytest
 from helpers.model import adaptations, capacity
 from helpers.model.world import bits_per_person
 
+SMALL = "query, value"
+
 
 def test_the_fits_have_not_seen_the_people_that_they_foretell(monkeypatch):
-    def run(people, rank, facts, steps, seed=3):
-        size, exposures = 1000 * rank, steps * 64 / people
-        bits = people * facts * bits_per_person() / size
-        return {"task": f"{people}", "rank": rank, "facts": facts, "parameters": size, "bits": bits,
-                "exposures": exposures, "seed": seed}  # fmt: skip
+    def run(people, rank, facts, exposures, seed=3, placement="all", rate=None):
+        size = 1000 * rank
+        return {"task": f"{people}", "rank": rank, "facts": facts, "parameters": size,
+                "bits": people * facts * bits_per_person() / size, "exposures": float(exposures),
+                "seed": seed, "placement": placement,
+                "learning_rate": rate or capacity.RATES[placement]}  # fmt: skip
 
-    full = [run(200, 1, 0.02, 800), run(400, 2, 0.04, 1600)]
-    others = [run(100, 2, 0.95, 400), run(100, 2, 0.9, 400, seed=4), run(400, 2, 0.001, 3200)]
-    held_out = [run(800, 2, 0.5, 3200), run(800, 4, 1.0, 3200)]
-    monkeypatch.setattr(adaptations, "capacity", lambda: [*full, *others, *held_out])
+    full = [run(200, 1, 0.02, 256), run(400, 2, 0.04, 256)]
+    beside = [run(100, 2, 0.95, 256), run(400, 2, 0.001, 512), run(400, 1, 0.03, 256, seed=4),
+              run(400, 1, 0.5, 256, rate=1e-2), run(400, 1, 0.5, 256, seed=0)]  # fmt: skip
+    held_out = [run(800, 2, 0.5, 256), run(800, 4, 1.0, 256), run(800, 4, 1.0, 512)]
+    small = [run(48, 1, 0.1, 512, placement=SMALL), run(64, 1, 0.3, 512, placement=SMALL)]
+    monkeypatch.setattr(adaptations, "capacity", lambda: [*full, *beside, *held_out, *small])
     fitted = capacity.bits_fitted(3)
     assert fitted == pytest.approx((full[0]["bits"] + full[1]["bits"]) / 2)
-    assert capacity.bits_fitted(3, rank=2) == others[0]["bits"]  # not full, and the most
-    assert capacity.bits_fitted(4, rank=2) == others[1]["bits"]  # of its own world
-    assert np.isnan(capacity.bits_fitted(3, rank=4))
-    rows = {row[:3]: row[-2:] for row in capacity.table().rows}
+    assert capacity.bits_fitted(4) == beside[2]["bits"]  # of its own world
+    assert np.isnan(capacity.bits_fitted(5))
+    assert capacity.bits_fitted(3, SMALL) == small[0]["bits"]
+    rows = {row[:4]: row[-1] for row in capacity.table().rows}
     needed = 800 * bits_per_person()
-    assert rows["800", "2", "256"] == (
-        f"{fitted * 2000 / needed:.2f}", f"{others[0]['bits'] * 2000 / needed:.2f}"
-    )  # fmt: skip
-    assert rows["800", "4", "256"] == (f"{fitted * 4000 / needed:.2f}", "no run")
-    assert rows["400", "2", "256"] == rows["400", "2", "512"] == ("", "")
+    assert rows["all", "800", "2", "256"] == f"{fitted * 2000 / needed:.2f}"
+    assert rows["all", "800", "4", "256"] == f"{fitted * 4000 / needed:.2f}"
+    assert rows["all", "800", "4", "512"] == rows["all", "400", "2", "256"] == ""
+    assert rows[SMALL, "64", "1", "512"] == f"{0.1 * 48 / 64:.2f}"
 
 
 def test_what_ships_is_of_the_recipe_that_is_named():
-    for run in adaptations.capacity():
-        assert (run["scale"], run["learning_rate"], run["batch"]) == (16.0, 3e-3, 64)
-        assert run["placement"] == "all" and run["seed"] > 2
+    found = adaptations.capacity()
+    assert {run["placement"] for run in found} == set(capacity.EXPOSURES)
+    for run in found:
+        assert run["scale"] == 16.0
+        assert run["seed"] in (0, 3, 4, 5)
+        if run["seed"] == 0:  # the world that chooses: rank 1, over the rate
+            assert run["rank"] == 1
+        elif run["placement"] == "all":
+            assert (run["learning_rate"], run["batch"], run["cool_down"]) == (3e-3, 64, 0.3)
+        else:
+            assert (run["batch"], run["cool_down"]) == (16, 0.95)
