@@ -86,7 +86,7 @@ def questions() -> None:
     runs.run_all(examination.merge, grid.merged())
     runs.run_all(adaptation.adapt, grid.placed() + grid.refined() + grid.around() + grid.twice())
     runs.run_all(examination.examine, grid.quantised())
-    runs.run_all(adaptation.adapt, grid.capacity() + grid.plateau())
+    runs.run_all(adaptation.adapt, grid.capacity() + grid.seen_often())
     ship.small_map()
 
 

@@ -314,7 +314,7 @@ def test_every_planned_run_of_the_map_can_be_called_and_is_planned_once(monkeypa
         [*grid.the_map(0), *grid.the_map(1), *grid.the_map(2)], grid.twice(),
         [run for seed in (*grid.CHOOSE, *grid.REPORT) for run in grid.full(seed)],
         grid.trio(), grid.around(), grid.refined(), grid.mixed(), grid.placed(), grid.capacity(),
-        grid.plateau(),
+        grid.seen_often(),
     ]  # fmt: skip
     functions = [
         *((adaptation.adapt, settings) for settings in adapted),
