@@ -23,6 +23,8 @@ def test_the_fits_have_not_seen_the_people_that_they_foretell(monkeypatch):
     held_out = [run(800, 2, 0.5, 256), run(800, 4, 1.0, 256), run(800, 4, 1.0, 512)]
     small = [run(48, 1, 0.1, 512, placement=SMALL), run(64, 1, 0.3, 512, placement=SMALL)]
     monkeypatch.setattr(adaptations, "capacity", lambda: [*full, *beside, *held_out, *small])
+    assert {run["seed"] for run in capacity.runs("all")} == {3, 4}  # none of those that choose
+    assert capacity.runs(SMALL) == small
     fitted = capacity.bits_fitted(3)
     assert fitted == pytest.approx((full[0]["bits"] + full[1]["bits"]) / 2)
     assert capacity.bits_fitted(4) == beside[2]["bits"]  # of its own world
