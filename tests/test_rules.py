@@ -43,6 +43,13 @@ def test_what_nothing_may_import_is_there():
         assert (ROOT / name.replace(".", "/")).is_dir(), name
 
 
+def test_only_the_ground_is_a_layer_whose_modules_may_import_each_other():
+    """Between others stands a bar, which import-linter reads as: neither may."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    layers = re.search(r"^layers = \[\n(.*?)^\]", text, flags=re.M | re.S)[1].splitlines()
+    assert [":" in layer for layer in layers] == [*[False] * (len(layers) - 1), True]
+
+
 def absolute(file):
     """The modules of `helpers` that a file imports by their full names."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
