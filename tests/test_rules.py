@@ -67,6 +67,31 @@ def test_imports_inside_helpers_are_relative(file):
     assert absolute(file) == []
 
 
+#: Names in an error that are not those of the value in code: a reader knows these.
+SAID_FOR = {
+    ("weights", "weight"), ("loader", "name"), ("optimiser", "name"), ("the answer", "answer"),
+    ("measured", "value"), ("a point", "value"),
+}  # fmt: skip
+
+
+def test_errors_name_the_argument():
+    """What is checked is named as it is in code. All that mutmut let live in `scaling` was this."""
+    checked, wrong = 0, []
+    for file in MODULES:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and len(node.args) > 1
+                    and ast.unparse(node.func).startswith("validation.")):  # fmt: skip
+                continue
+            name, value = node.args[:2]
+            said, meant = ast.literal_eval(name), ast.unparse(value).removeprefix("self.")
+            if meant.isidentifier():
+                checked += 1
+                if said != meant and (said, meant) not in SAID_FOR:
+                    wrong.append(f"{file.name}:{node.lineno} says {said!r} of {meant}")
+    assert checked > 100
+    assert wrong == []
+
+
 def test_one_word_one_room():
     """No name of a module or folder stands twice, except a figure's over what it draws."""
     places = {file.parent if file.name == "__init__.py" else file for file in MODULES}
