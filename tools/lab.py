@@ -57,13 +57,18 @@ def notebooks() -> list[str]:
     return sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 
-def until(condition: Callable[[], Any], what: str | Callable[[], str], seconds: float = 20) -> Any:
-    """Wait for `condition` to return something true and return it."""
+def until(
+    condition: Callable[[], Any],
+    what: str | Callable[[], str],
+    seconds: float = 20,
+    every: float = 0.02,
+) -> Any:
+    """Wait for `condition`, asked `every` so many seconds, to return something true; return it."""
     end = time.monotonic() + seconds
     while not (result := condition()):
         if time.monotonic() > end:
             raise AssertionError(what if isinstance(what, str) else what())
-        time.sleep(0.02)
+        time.sleep(every)
     return result
 
 
@@ -177,6 +182,15 @@ class Server:
             self.ask(f"/api/kernels/{kernel}", "DELETE")
 
 
+def another(page: Page, name: str, seconds: float = 60) -> None:
+    """Open notebooks/`name` in the place of what JupyterLab shows on a page, ready to be run.
+
+    The front end is there already: to load it takes longer than to open a notebook.
+    """
+    page.evaluate(f"path => probe.within({seconds}, probe.another(path))", f"notebooks/{name}")
+    page.wait_for_function("probe.opened()", timeout=1000 * seconds)
+
+
 def run(page: Page, seconds: float = 120, shown: bool = True) -> list[dict[str, Any]]:
     """Run every cell, wait for the last one and for its widgets; the code cells.
 
@@ -185,11 +199,13 @@ def run(page: Page, seconds: float = 120, shown: bool = True) -> list[dict[str, 
     page.evaluate(f"probe.within({seconds}, probe.run())")
 
     def done() -> list[dict[str, Any]] | None:
+        if not page.evaluate("probe.ended()"):  # all outputs are asked for once
+            return None
         cells = page.evaluate("probe.cells()")
         ran = all(cell["count"] and not cell["pending"] for cell in cells if cell["source"])
         return cells if ran or failed(cells) else None
 
-    cells = until(done, "the notebook has not run to its end", seconds)
+    cells = until(done, "the notebook has not run to its end", seconds, every=0.1)
     outputs = [str(output) for cell in cells for output in cell["outputs"]]
     asked, explorers = (
         sum(what in each for each in outputs) for what in ("[Prediction ", "[Explo")

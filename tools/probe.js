@@ -4,6 +4,18 @@ window.probe = {
 
   opened: () => (window.probe.panel()?.content?.widgets?.length ?? 0) > 0,
 
+  // Opens another notebook, or this one anew. What was open is closed, and its kernel ended.
+  async another(path) {
+    const panel = window.probe.panel();
+    await panel.sessionContext.shutdown();
+    panel.dispose();
+    await window.probe.theme("JupyterLab Light");
+    await window.jupyterapp.commands.execute("docmanager:open", { path });
+    while (window.probe.panel()?.context?.path !== path)
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    await window.probe.panel().context.ready;
+  },
+
   // Clears what is stored, so that every output and count seen afterwards is new.
   async run() {
     const panel = window.probe.panel();
@@ -19,6 +31,20 @@ window.probe = {
       promise,
       new Promise((_, reject) => setTimeout(() => reject(Error("too slow")), 1000 * seconds)),
     ]),
+
+  // Whether all code cells have run, or one has failed, with which a run ends.
+  ended() {
+    const cells = window.probe
+      .panel()
+      .content.widgets.map((cell) => cell.model)
+      .filter((model) => model.type === "code" && model.sharedModel.getSource());
+    const failed = ({ outputs }) =>
+      Array.from({ length: outputs.length }, (_, i) => outputs.get(i).type).includes("error");
+    return (
+      cells.some(failed) ||
+      cells.every((model) => model.executionCount && model.executionState !== "running")
+    );
+  },
 
   cells: () =>
     window.probe
@@ -170,6 +196,15 @@ window.probe = {
       }
       return peek;
     });
+  },
+
+  // The same with all folds open, which are then closed again.
+  peeksUnfolded(pixels) {
+    const closed = [...document.querySelectorAll("details:not([open])")];
+    for (const fold of closed) fold.open = true;
+    const peeks = window.probe.peeks(pixels);
+    for (const fold of closed) fold.open = false;
+    return peeks;
   },
 
   // Counts how often the picture is replaced from now on.

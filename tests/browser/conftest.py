@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -77,3 +77,23 @@ def context(browser: Any, server: lab.Server) -> Iterator[Any]:
     context = server.context(browser)
     yield context
     context.close()
+
+
+@pytest.fixture(scope="session")
+def open_notebook(server: lab.Server, context: Any) -> Iterator[Callable[[str], Any]]:
+    """Opens a notebook by its name in JupyterLab, in the page of the one before it.
+
+    Loading the front end anew for each would take as long as all tests of some notebooks.
+    """
+    pages: list[Any] = []
+
+    def opened(name: str) -> Any:
+        if pages:
+            lab.another(pages[0], name)
+        else:
+            pages.append(server.open(context, name))
+        return pages[0]
+
+    yield opened
+    for page in pages:
+        server.close(page)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import nbformat
@@ -26,17 +25,16 @@ explorers.Explorer(Planted(), rank=8)
 
 
 @pytest.fixture(scope="module")
-def found(server: lab.Server, context: Any) -> Iterator[list[lab.Explorer]]:
+def found(server: lab.Server, open_notebook: Any) -> list[lab.Explorer]:
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS],
         # Without it JupyterLab asks which kernel to start, and waits.
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
     )
     nbformat.write(notebook, server.root / "notebooks" / "scratch.ipynb")
-    page = server.open(context, "scratch.ipynb")
+    page = open_notebook("scratch.ipynb")
     assert lab.failed(lab.run(page)) == []
-    yield lab.Explorer.all(page)
-    server.close(page)
+    return lab.Explorer.all(page)
 
 
 def test_a_held_key_queues_nothing(found: list[lab.Explorer]) -> None:

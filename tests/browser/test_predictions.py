@@ -1,47 +1,24 @@
-"""Predictions in a real JupyterLab: folded until they are answered, and answered by keyboard."""
+"""Predictions in a real JupyterLab, answered by keyboard; test_notebooks sees them folded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.browser.test_notebooks import found_by_axe
-from tests.support.notebooks import PATHS, load
-from tests.support.peeks import SCREEN, folds, given_away
 from tools import lab
 
-ASKING = {path.name: path for path in PATHS if folds(load(path))}
 FORM = ".widget-vbox:has(> .widget-html b:text-is('Your prediction.'))"
 
 
-@pytest.mark.parametrize("name", ASKING)
-def test_no_answer_is_in_sight_before_the_notebook_is_run(
-    name: str, server: lab.Server, context: Any
-) -> None:
-    notebook = load(ASKING[name])
-    wanted = len(folds(notebook))
-    page = server.open(context, name)
-    for part in ("details.reading", ".prediction"):
-        lab.until(lambda part=part: page.locator(part).count() == wanted, f"no {part}", 60)
-    peeks = page.evaluate("pixels => probe.peeks(pixels)", SCREEN)
-    assert all("Show me" in peek["words"] for peek in peeks)
-    assert given_away(notebook, peeks) == []
-    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-    opened = page.evaluate("pixels => probe.peeks(pixels)", SCREEN)
-    assert len(given_away(notebook, opened)) == len(peeks)
-    server.close(page)
-
-
 @pytest.fixture(scope="module")
-def ran(request: pytest.FixtureRequest, server: lab.Server, context: Any) -> Iterator[Any]:
+def ran(open_notebook: Any) -> Any:
     """Notebook 05, which asks in all three ways, after it was run."""
-    page = server.open(context, next(name for name in ASKING if name.startswith("05")))
+    page = open_notebook(next(name for name in lab.notebooks() if name.startswith("05")))
     assert lab.failed(lab.run(page, shown=False)) == []
     lab.until(lambda: page.locator(FORM).count() == 4, "the forms are not there")
-    yield page
-    server.close(page)
+    return page
 
 
 def form(page: Any, number: int) -> Any:

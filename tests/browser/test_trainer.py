@@ -35,14 +35,16 @@ def picture(page: Any) -> str:
     return page.evaluate(f"{BOX}.querySelector('.rank-lab-moving').innerHTML")
 
 
-def test_it_trains_stops_and_leaves_the_kernel_to_others(server: lab.Server, context: Any) -> None:
+def test_it_trains_stops_and_leaves_the_kernel_to_others(
+    server: lab.Server, open_notebook: Any
+) -> None:
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS],
         # Without it JupyterLab asks which kernel to start, and waits.
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
     )
     nbformat.write(notebook, server.root / "notebooks" / "trainer.ipynb")
-    page = server.open(context, "trainer.ipynb")
+    page = open_notebook("trainer.ipynb")
     assert lab.failed(lab.run(page)) == []
     lab.until(
         lambda: page.evaluate(f"!!{BOX}?.querySelector('.rank-lab-stage')?.ariaLabel"), "no picture"
@@ -77,4 +79,3 @@ def test_it_trains_stops_and_leaves_the_kernel_to_others(server: lab.Server, con
     words = page.evaluate(f"{BOX}.querySelector('[role=status]').innerText")
     assert f"After step {count(page)} of 800 the loss is" in words
     assert page.evaluate(f"{BOX}.querySelector('table').rows.length") == 2
-    server.close(page)
