@@ -29,7 +29,7 @@ class Opened(NamedTuple):
 
 @pytest.fixture(scope="module")
 def context(browser: Any) -> Iterator[Any]:
-    """One profile for all notebooks: the second is opened from the cache, as at a reader's."""
+    """One profile for all notebooks."""
     if why := os.environ.get(served.WHY_NOT):
         pytest.skip(why)
     context = browser[0].new_context(viewport=lab.VIEWPORT)
@@ -38,16 +38,43 @@ def context(browser: Any) -> Iterator[Any]:
     context.close()
 
 
+@pytest.fixture(scope="module")
+def pages() -> list[Any]:
+    """The page that shows the last notebook, if any."""
+    return []
+
+
 # The longest first: begun last, it would keep one worker waiting for the other.
-@pytest.fixture(params=sorted(lab.notebooks(), key=lambda name: "training" not in name))
-def opened(request: Any, context: Any, address: str) -> Iterator[Opened]:
-    """From its page, by the link that a reader follows."""
-    page = context.new_page()
+@pytest.fixture(params=sorted(lab.notebooks(), key=lambda name: "rates" not in name))
+def opened(request: Any, context: Any, address: str, pages: list[Any]) -> Iterator[Opened]:
+    """From its page, by the link that a reader follows.
+
+    Only a worker's first, and the one that runs by itself: another notebook opens in the same
+    front end, which takes longer to load than a short notebook to run.
+    """
+    stem = request.param.removesuffix(".ipynb")
     refused: list[str] = []
-    page.on("console", lambda said: "Security Policy" in said.text and refused.append(said.text))
-    page.goto(f"{address}/{request.param.removesuffix('.ipynb')}.html")
-    page.get_by_role("link", name="Run it in your browser").first.click()
-    page.wait_for_function("window.probe.opened()", timeout=SECONDS * 1000)
+
+    def refusal(said: Any) -> None:
+        if "Security Policy" in said.text:
+            refused.append(said.text)
+
+    if pages and not stem.startswith("01"):
+        page = pages[0]
+        page.on("console", refusal)
+        html = (served.SITE / f"{stem}.html").read_text("utf-8")
+        links = re.findall(r'href="lite/lab/index.html\?path=notebooks/([^"&]+)', html)
+        assert links and {*links} == {request.param}
+        lab.another(page, request.param, SECONDS)
+    else:
+        for before in pages:
+            before.close()
+        page = context.new_page()
+        pages[:] = [page]
+        page.on("console", refusal)
+        page.goto(f"{address}/{stem}.html")
+        page.get_by_role("link", name="Run it in your browser").first.click()
+        page.wait_for_function("window.probe.opened()", timeout=SECONDS * 1000)
     assert page.evaluate("probe.panel().context.path") == f"notebooks/{request.param}"
     stored = nbformat.read(served.ROOT / "notebooks" / request.param, 4)
     if request.param.startswith("01"):
@@ -55,7 +82,7 @@ def opened(request: Any, context: Any, address: str) -> Iterator[Opened]:
     as_stored(page, stored)
     cells = lab.run(page, SECONDS)
     yield Opened(page, cells, stored)
-    page.close()
+    page.remove_listener("console", refusal)
     assert refused == []
 
 
