@@ -70,7 +70,7 @@ class WhatToSet(Picture[Placed]):
                   ylim=(-0.03, 1.18))  # fmt: skip
         ticks(right, "x", RATES)
         ticks(right, "y", [0, 0.25, 0.5, 0.75, 1])
-        self.at = self.cursor(right)
+        self.at = self.cursor(right, ymax=0.88)  # below the words
         self.new = self.moving_line(right, "facts", label="new facts", marker=MARKERS["facts"])
         self.known = self.moving_line(right, color=GREY, marker="v", label="known facts")
         self.seeds = self.moving_line(
