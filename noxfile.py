@@ -78,7 +78,9 @@ def oldest(session: nox.Session) -> None:
     """The oldest versions that requirements.txt admits."""
     install(session)
     stored_outputs(session, "Nehalem")
-    unit_tests(session, "tests/figures/test_figures.py", "tests/test_explorers.py")
+    # How it looks and what widgets do; which numbers are drawn depends on no version.
+    unit_tests(session, "tests/figures/test_figures.py", "tests/test_explorers.py",
+               "-k", "not drawn_arrays and not no_pyplot")  # fmt: skip
 
 
 @nox.session(python=first_python("3.13"))
