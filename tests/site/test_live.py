@@ -166,6 +166,8 @@ def test_the_landing_page_opens_with_a_live_one() -> None:
 
 def test_in_a_frame_it_is_moved(browser: Any, address: str) -> None:
     """As CONTRIBUTING shows it."""
+    from playwright.sync_api import expect
+
     line = re.search(
         r"<iframe[^>]*></iframe>", (served.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     )
@@ -174,6 +176,8 @@ def test_in_a_frame_it_is_moved(browser: Any, address: str) -> None:
     page.goto(f"{address}/genindex.html")  # any page of the same host, even none
     page.set_content(re.sub(r'src="[^"]*/explorers', f'src="{address}/explorers', line[0]))
     frame = page.frame_locator("iframe")
-    frame.get_by_role("slider").first.press("Home")
+    slider = frame.get_by_role("slider").first
+    expect(slider).to_be_enabled()  # its script has come
+    slider.press("Home")
     frame.locator(".rank-lab-words", has_text="With 1 of its 16").wait_for()
     page.close()
