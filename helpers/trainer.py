@@ -154,7 +154,7 @@ class Trainer:
         try:
             recipe = self.recipe
         except ValueError as error:  # no hand of a reader's sets it: a front end did
-            self._failed("Training cannot begin.", str(error))
+            self._failed("<b>Training cannot begin.</b>", str(error))
             return
         self._stopping = False
         self._set_running(True)
@@ -175,7 +175,7 @@ class Trainer:
             self.error = self._alert.value = ""
             await self._train(recipe)
         except Exception:
-            what = "Training ended with an error.</b> Below is what it came to.<b>"
+            what = "<b>Training ended with an error.</b> Below is what it came to."
             self._failed(what, traceback.format_exc())
         finally:
             self._set_running(False)
@@ -184,7 +184,7 @@ class Trainer:
         self.error = why
         self._alert.value = (
             '<div role="alert" style="border: 2px solid #B3261E; padding: 0.5em">'
-            f"<b>{what}</b><pre>{html.escape(why)}</pre></div>"
+            f"{what}<pre>{html.escape(why)}</pre></div>"
         )
 
     async def _train(self, recipe: Recipe) -> None:

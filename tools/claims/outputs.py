@@ -53,7 +53,7 @@ def in_file(path: str, pattern: str) -> float | str:
     Raises KeyError where that is nothing, or different things.
     """
     content = (text.ROOT / path).read_text(encoding="utf-8")
-    found = {each for each in re.findall(pattern, content)}
+    found = set(re.findall(pattern, content))
     if len(found) != 1:
         raise KeyError(f"{path} has {sorted(found)} for {pattern!r}, not one thing")
     (words,) = found
