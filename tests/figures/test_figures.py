@@ -228,7 +228,7 @@ def test_a_long_description_is_folded_and_a_short_one_is_not(picture, settings):
     assert folded == words.endswith("</details>") == (len(picture.description) > 250)
 
 
-def test_a_title_is_one_sentence_that_fits(picture, settings):
+def test_a_title_is_one_sentence_that_fits(picture, settings, first):
     for chosen in settings:
         picture.draw(**chosen)
         assert re.fullmatch(r"[A-Z0-9][^\n]*[^.]\.", picture.title)
@@ -236,7 +236,8 @@ def test_a_title_is_one_sentence_that_fits(picture, settings):
         heading = picture._headline
         assert heading.get_text() == picture.title and not heading.get_visible()
         heading.set_visible(True)
-        box = heading.get_window_extent()
+        # Older versions of Matplotlib remember the renderer of the last picture that was stored.
+        box = heading.get_window_extent(picture.canvas.get_renderer())
         heading.set_visible(False)
         top = picture.figure.bbox.height
         assert 0 <= box.x0 and box.x1 <= picture.figure.bbox.width
