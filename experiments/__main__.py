@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+from functools import partial
 from itertools import product
 
 import joblib
 
-from . import (
-    adaptation,
-    config,
-    examination,
-    grid,
-    identities,
-    parallel,
-    runs,
-    ship,
-    small,
-)
+from . import config, parallel, plans, runs, ship, small
 
 
 def part_one() -> None:
@@ -65,28 +56,10 @@ def part_four() -> None:
     ship.adapters()
 
 
-def the_map() -> None:
-    """Rank x scale x learning rate, and full fine-tuning, in the worlds that choose."""
-    for seed in grid.CHOOSE:
-        runs.run_all(adaptation.adapt, grid.full(seed) + grid.the_map(seed))
-    ship.small_map()
-
-
-def report() -> None:
-    """What was chosen, in worlds that had no part in it: as trained, cut and turned down."""
-    runs.run_all(adaptation.adapt, [*grid.trio(), *(s for w in grid.REPORT for s in grid.full(w))])
-    runs.run_all(examination.examine, grid.examined())
-    ship.small_map()
-
-
-def questions() -> None:
-    """Old data mixed in, merging, identities, placement, four bits, capacity."""
-    runs.run_all(identities.identity, grid.identity())
-    runs.run_all(adaptation.adapt, grid.mixed())
-    runs.run_all(examination.merge, grid.merged())
-    runs.run_all(adaptation.adapt, grid.placed() + grid.refined() + grid.around() + grid.twice())
-    runs.run_all(examination.examine, grid.quantised())
-    runs.run_all(adaptation.adapt, grid.capacity() + grid.seen_often())
+def adapted(part: str) -> None:
+    """A part of the map and of what is asked of it, see `plans`."""
+    for function, settings in plans.PARTS[part]():
+        runs.run_all(function, settings)
     ship.small_map()
 
 
@@ -96,9 +69,7 @@ PARTS = {
     "pretrained": part_three,
     "forgetting": forgetting,
     "adapters": part_four,
-    "map": the_map,
-    "report": report,
-    "questions": questions,
+    **{part: partial(adapted, part) for part in plans.PARTS},
 }
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from helpers.model.results import ALPHA
 from helpers.model.shipped import CHECKSUMS, digest_of
 
-from . import config, grid, records, runs, small
+from . import config, plans, records, runs, small
 
 
 def small_model() -> None:
@@ -50,7 +50,7 @@ def lora() -> None:
 
 def small_map() -> None:
     """Every adaptation of the small model and what was asked of it: also the record of it."""
-    content = records.together({f.__name__: runs.results(f) for f in grid.FUNCTIONS})
+    content = records.together({f.__name__: runs.results(f) for f in plans.FUNCTIONS})
     _write(records.NAME, content)
 
 

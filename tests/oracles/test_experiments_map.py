@@ -20,9 +20,12 @@ from experiments import (  # noqa: E402
     grid,
     identities,
     model,
+    plans,
+    records,
     runs,
     ship,
     small,
+    times,
 )
 from experiments.config import Training  # noqa: E402
 from helpers.lora import intruders  # noqa: E402
@@ -297,8 +300,6 @@ def test_a_fresh_clone_goes_on_from_the_record(tiny, monkeypatch):
 
 
 def test_a_result_with_the_name_of_a_setting_cannot_be_recorded():
-    from experiments import records
-
     run = {"settings": {"rank": 1}, "result": {"rank": 2}, "made": {"date": "", "seconds": 1}}
     with pytest.raises(ValueError, match="a result must not be called as a setting is"):
         records.together({"adapt": [run]})
@@ -310,29 +311,46 @@ def test_a_result_with_the_name_of_a_setting_cannot_be_recorded():
 def test_every_planned_run_of_the_map_can_be_called_and_is_planned_once(monkeypatch):
     best = {None: (1.0, 1e-4), 64: (2.0, 3e-4), 16: (4.0, 3e-4), 4: (4.0, 1e-3), 1: (16.0, 3e-3)}
     monkeypatch.setattr(grid, "chosen", lambda: best)
-    adapted = [
-        [*grid.the_map(0), *grid.the_map(1), *grid.the_map(2)], grid.twice(),
-        [run for seed in (*grid.CHOOSE, *grid.REPORT) for run in grid.full(seed)],
-        grid.trio(), grid.around(), grid.refined(), grid.mixed(), grid.placed(), grid.capacity(),
-        grid.seen_often(),
-    ]  # fmt: skip
-    functions = [
-        *((adaptation.adapt, settings) for settings in adapted),
-        (examination.examine, grid.examined()),
-        (examination.examine, grid.quantised()),
-        (examination.merge, grid.merged()),
-        (identities.identity, grid.identity()),
-    ]
-    for function, settings in functions:
+    asked = [each for part in plans.PARTS.values() for each in part()]
+    for function, settings in asked:
         names = [runs._name(setting) for setting in settings]
         assert len(names) == len(set(names)) > 0
         for setting in settings:
             inspect.signature(function).bind(**setting)
-    chosen_on = {run["seed"] for run in adapted[0]}
+    chosen_on = {run["seed"] for _, settings in plans.the_map() for run in settings}
     reported = {run["seed"] for run in (*grid.examined(), *grid.around(), *grid.mixed())}
     assert chosen_on == set(grid.CHOOSE)
     assert reported == set(grid.REPORT)
     assert not chosen_on & reported
+
+
+def test_every_run_that_ships_is_planned():
+    asked = [each for part in plans.PARTS.values() for each in part()]
+    for function in plans.FUNCTIONS:
+        names = {
+            runs._name(run) for made, settings in asked if made is function for run in settings
+        }
+        shipped = {runs._name(run["settings"]) for run in records.read(function)}
+        assert shipped, function
+        assert shipped <= names
+
+
+def test_how_long_the_runs_take():
+    """A run without seconds is as long as its kind; README states what the command prints."""
+    kind, other = ("adapt", 32), ("base",)
+    found = {"small": [(other, 1, 3600.0), (other, 1, None)],
+             "report": [(kind, 100, 7200.0), (kind, 200, 3600.0), (kind, 400, None)]}  # fmt: skip
+    rows = {row[0]: row[1:] for row in times.table(found, [(other, 1, 1800.0)]).rows}
+    assert rows["small"] == (2, 1, "1.8", "1.0")
+    assert rows["report"] == (3, 2, "8.0", "3.5")
+    assert rows["make experiments"] == (5, 3, "9.8", "4.5")
+    assert f"-m experiments {' '.join(times.MAKE)} --anew" in (config.ROOT / "Makefile").read_text()
+    lines = (config.ROOT / "experiments" / "README.md").read_text().splitlines()
+    recalls = [(("needed_rank", task), 1, 1.0) for task in config.FULL]
+    for line in repr(times.table(times.planned(), recalls)).splitlines():
+        if line.startswith(("make", "small")):  # how long a recall takes is another at each run
+            line = line[: line.index(".") - 1]
+        assert any(each.startswith(line) for each in lines), line
 
 
 def test_a_run_between_the_rates_of_the_map_changes_nothing_that_follows(monkeypatch):
