@@ -251,6 +251,22 @@ CONTROLS: dict[str, Callable[..., Any]] = {
 }
 
 
+def alert(what: str, why: str) -> str:
+    """What went wrong, in a frame that screen readers speak of at once.
+
+    Parameters
+    ----------
+    what : str
+        Markup.
+    why : str
+        Text, shown as it is.
+    """
+    return (
+        '<div role="alert" style="border: 2px solid #B3261E; padding: 0.5em">'
+        f"{what}<pre>{html.escape(why)}</pre></div>"
+    )
+
+
 def values(control: Any) -> Sequence[Any]:
     """What a control offers. What a front end sends need not be one of them.
 

@@ -7,7 +7,6 @@ that come faster than they can be drawn are dropped, never queued.
 
 from __future__ import annotations
 
-import html
 import traceback
 import weakref
 from collections.abc import Iterable, Mapping
@@ -17,7 +16,7 @@ from typing import Any
 import ipywidgets as widgets
 from IPython import get_ipython
 
-from .controls import CONTROLS, NAMING, WORDS_CLASS, values
+from .controls import CONTROLS, NAMING, WORDS_CLASS, alert, values
 from .figures.picture import Picture, caption
 from .stage import Roomy, Stage, in_row
 
@@ -186,11 +185,8 @@ class Explorer:
 
     def _failed(self, what: str, why: str) -> None:
         self.error = why
-        self._alert.value = (
-            '<div role="alert" style="border: 2px solid #B3261E; padding: 0.5em">'
-            f"<b>{what}</b> It still shows the last setting that "
-            f"worked.<pre>{html.escape(why)}</pre></div>"
-        )
+        still = f"<b>{what}</b> It still shows the last setting that worked."
+        self._alert.value = alert(still, why)
 
     def close(self) -> None:
         """End it on the page and free what it holds; shown again, it comes back."""

@@ -8,7 +8,6 @@ Colab and in the browser edition, which has no threads.
 from __future__ import annotations
 
 import asyncio
-import html
 import time
 import traceback
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from .controls import NAMING, TRAINING, WORDS_CLASS
+from .controls import NAMING, TRAINING, WORDS_CLASS, alert
 from .explorer import close_earlier, widgets_of
 from .figures.fine_tuning import FineTuningRun
 from .figures.look import OPTIMISERS
@@ -182,10 +181,7 @@ class Trainer:
 
     def _failed(self, what: str, why: str) -> None:
         self.error = why
-        self._alert.value = (
-            '<div role="alert" style="border: 2px solid #B3261E; padding: 0.5em">'
-            f"{what}<pre>{html.escape(why)}</pre></div>"
-        )
+        self._alert.value = alert(what, why)
 
     async def _train(self, recipe: Recipe) -> None:
         began = drawn = time.monotonic()
