@@ -93,7 +93,7 @@ def test_a_peft_folder_is_read_judged_and_mended(dropped, files, people, tmp_pat
     drop = dropped(files)
     assert [m.name for m in drop.adapter.modules] == [m.name for m in people.modules]
     assert "Applied at 0.25 times the trained scale by SGLang" in drop.said
-    assert "99 % of the energy takes between 9 and 15 directions" in drop.said
+    assert "99 % of the energy takes between 9 and 15 components" in drop.said
     saved(drop).extractall(tmp_path / "home")
     copy = adapters.read(tmp_path / "home")
     assert all(each.fits for each in adapters.checks(copy))

@@ -28,8 +28,8 @@ class Field(NamedTuple):
 FIELDS = {
     "effective": Field("effective rank", "Effective rank"),
     "stable": Field("stable rank", "Stable rank"),
-    "rank90": Field("directions for 90 % of the energy", "Energy 90 %"),
-    "rank99": Field("directions for 99 % of the energy", "Energy 99 %"),
+    "rank90": Field("components for 90 % of the energy", "Energy 90 %"),
+    "rank99": Field("components for 99 % of the energy", "Energy 99 %"),
     "share": Field("share of the rank in use", "Share in use"),
     "norm": Field("Frobenius norm", "Norm"),
 }

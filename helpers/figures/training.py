@@ -82,7 +82,7 @@ class TrainingRun(Picture[Run]):
 
     size = (8.8, 3.9)
     LOSS_LIMITS = (1e-4, 1e3)
-    SIZE_LIMITS = (0, 4)
+    SIZE_LIMITS = (0, 4.5)
 
     def build(self) -> None:
         left, right = self.figure.subplots(1, 2)

@@ -152,7 +152,7 @@ def scales_at(rank: int, settings: Sequence[tuple[float, float]]) -> Table:
         facts, known = (each[:, 0] for each in setting(rank, *pair))
         rows.append((*(f"{value:g}" for value in pair), f"{facts.mean():.2f}", share(known)))
     columns = (f"rank {rank}: scale s", "learning rate", "new facts")
-    return Table((*columns, "known facts left (each world)"), rows)
+    return Table((*columns, "known facts left (range)"), rows)
 
 
 def old_data() -> Table:
@@ -168,7 +168,7 @@ def old_data() -> Table:
         points = adaptations.mixed(rank).whole()
         for each, facts, known in zip(points.settings, points.facts.T, points.known.T):
             rows.append((named(rank), f"{100 * each[-1]:g} %", f"{facts.mean():.2f}", share(known)))
-    return Table(("trained", "old data", "new facts", "known facts left (each world)"), rows)
+    return Table(("trained", "old data", "new facts", "known facts left (range)"), rows)
 
 
 def held(people: Sequence[str] = ("100", "400", "1600"), highest: int = 16) -> Table:

@@ -104,7 +104,7 @@ def _row(each: Spectrum) -> Row:
 
 
 CAUTION = (
-    "That is about weights and not behaviour, because directions with little energy can still "
+    "That is about weights and not behaviour, because components with little energy can still "
     "matter; and cutting this update to a lower rank is not the same as training at it."
 )
 
@@ -134,15 +134,15 @@ def used(rows: Sequence[Row]) -> str:
     of = " to ".join(map(str, ends))
     needed = [row.rank99 for row in alive]
     effective, least, most = median(row.effective for row in alive), min(needed), max(needed)
-    directions = (
-        f"{least} direction{'s' * (least > 1)}"
+    components = (
+        f"{least} component{'s' * (least > 1)}"
         if least == most
-        else f"between {least} and {most} directions, with a median of {median(needed):g}"
+        else f"between {least} and {most} components, with a median of {median(needed):g}"
     )
     zero = f" ({len(rows) - len(alive)} more are zero)" if len(alive) < len(rows) else ""
     return (
         f"In {len(alive)} module{'s' * (len(alive) > 1)} of rank {of}{zero}, 99 % of the energy "
-        f"takes {directions}, and the effective rank has a median of {effective:.1f}."
+        f"takes {components}, and the effective rank has a median of {effective:.1f}."
     )
 
 

@@ -18,7 +18,7 @@ from .checking import Check, checks
 from .report import CAUTION, Group, Row, groups, rows, used
 
 LEGEND = (
-    "scale: s, as trained; norm: Frobenius; 90 % and 99 %: directions for that share of the "
+    "scale: s, as trained; norm: Frobenius; 90 % and 99 %: components for that share of the "
     "energy (what is cut off is an error of 0.32 and 0.1); in use: effective rank over r."
 )
 #: Where a table is too wide, these columns go first, in this order.

@@ -57,7 +57,7 @@ def test_rows_sort_and_the_sentences_are_two():
         adapters.rows(found, "colour")
     said = adapters.sentences(adapters.rows(found))
     assert said.count(". ") == 1
-    assert "between 2 and 3 directions, with a median of 2.5" in said
+    assert "between 2 and 3 components, with a median of 2.5" in said
     assert "not behaviour" in said
     assert "not the same as training" in said
 
