@@ -106,7 +106,7 @@ RIGHT = {
     "10-3": weakened(),
     "11-1": 0.0015,
     "11-2": (0.8, 0.987),
-    "11-3": (1e-3, 0.504),
+    "11-3": (1e-3, 0.533),
 }
 
 FUNCTIONS = [key for key, answer in RIGHT.items() if callable(answer)]
@@ -282,6 +282,7 @@ SLIPS = [
     ("11-3", (3e-4, 0.68), "it has 0.89 of the new facts"),
     ("11-3", (3e-3, 0.34), "a smaller rate has the new facts as well"),
     ("11-3", (1e-3, 0.68), "the second number is off"),
+    ("11-3", (1e-3, 0.48), "that is worlds 0 to 2"),
 ]
 
 
@@ -306,7 +307,7 @@ def test_the_right_answer_is_correct(key):
 
 
 def test_what_is_printed_is_accepted():
-    for key, printed in (("10-3", (0.75, 0.66)), ("11-2", (0.8, 0.99)), ("11-3", (0.001, 0.51))):
+    for key, printed in (("10-3", (0.75, 0.66)), ("11-2", (0.8, 0.99)), ("11-3", (0.001, 0.53))):
         assert exercises.check(key, printed).correct, key
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..model import adaptations, settings
+from ..model.forgetting import CHOOSE
 from .answers import Check, number, pair
 
 
@@ -40,6 +41,9 @@ def fought(answer: Any) -> str:
         return "at that rate it has 0.89 of the new facts: take the next one."
     if values.shape == (2,) and values[0] > 2e-3:
         return "a smaller rate has the new facts as well, and keeps more of the known ones."
+    chosen_on = adaptations.lora(64, CHOOSE).where(lambda *each: each == (0.25, fair_fight()[0]))
+    if values.shape == (2,) and np.isclose(values[1], chosen_on.known.mean(), atol=0.006):
+        return f"that is worlds {CHOOSE[0]} to {CHOOSE[-1]}."
     return pair(fair_fight(), "those are the inverses.")(answer)
 
 

@@ -137,7 +137,9 @@ def _sentence(numbers: Placed) -> str:
             f"{asked} Nothing was measured within a factor of {settings.NEAR:g} of that in rank, "
             f"scale and rate; the nearest is {where}."
         )
-    said = [f"{asked} The nearest measured setting is {where}, {len(found.facts)} worlds:"]
+    first, last = found.worlds[0], found.worlds[-1]
+    worlds = f"world {first}" if first == last else f"worlds {first} to {last}"
+    said = [f"{asked} The nearest measured setting is {where}, in {worlds}:"]
     for name, values in (("new", found.facts), ("known", found.known)):
         span = f"{values.min():.2f} to {values.max():.2f}"
         said.append(f"{values.mean():.2f} of the {name} facts ({span}),")

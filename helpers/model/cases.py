@@ -1,7 +1,8 @@
 """The worked cases of notebook 11: for each what was measured, and a table of it.
 
-All are of the small model and 100 new people; means and ranges are over all worlds that have
-run a setting, three or six.
+All are of the small model and 100 new people. Means and ranges are over the worlds in which no
+setting was chosen, or, where those have not run one, over the choosing worlds (`settings`).
+Where the rows of a table have not all run in the same worlds, both have a column.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from ..tables import Table
 from ..validation import Array
 from . import adaptations, rates, settings
 from .comparisons import share
-from .forgetting import CHOOSE, Points, choose
+from .forgetting import CHOOSE, MATCHED, REPORT, Points, choose
 
 NEW, KNOWN = "new facts", "known facts"
+#: Known facts where settings were chosen, and where none was.
+IN_BOTH = tuple(f"{KNOWN}, worlds {worlds[0]} to {worlds[-1]}" for worlds in (CHOOSE, REPORT))
 
 
 def _at(points: Points, setting: tuple[object, ...]) -> tuple[Array, Array]:
@@ -24,10 +27,19 @@ def _at(points: Points, setting: tuple[object, ...]) -> tuple[Array, Array]:
     return (one.facts[:, 0], one.known[:, 0]) if one.settings else (missing, missing)
 
 
+def _in_both(rank: int, scale: float, rate: float) -> list[str]:
+    """Known facts in the worlds of `IN_BOTH`, with a dash where not all of three have run it."""
+    both = (
+        adaptations.lora(rank, worlds).where(lambda *each: each == (scale, rate)).whole()
+        for worlds in (CHOOSE, REPORT)
+    )
+    return [share(here.known[:, 0]) if here.settings else "-" for here in both]
+
+
 def one_change() -> tuple[str, Table]:
     """Which one change keeps more known facts, all new ones learned, and all at once.
 
-    From rank 16, alpha 16, alpha/r, rate 0.001.
+    From rank 16, alpha 16, alpha/r, rate 0.001; compared in the worlds that have run them all.
 
     Examples
     --------
@@ -40,11 +52,12 @@ def one_change() -> tuple[str, Table]:
     all_at_once = [("all three", 64, 2.0, 3e-4), ("and alpha 128, rate a tenth", 64, 16.0, 3e-5)]
     rows, known = [], {}
     for name, rank, s, rate in (start, *single, *all_at_once):
-        one = settings.exactly(rank, s, rate)
-        rows.append((name, rank, f"{s:g}", f"{rate:g}", share(one.facts), share(one.known)))
-        known[name] = one.known.mean() if one.learned else 0.0
+        facts, kept = _at(adaptations.lora(rank, CHOOSE), (s, rate))
+        rows.append((name, rank, f"{s:g}", f"{rate:g}", f"{facts.mean():.2f}",
+                     *_in_both(rank, s, rate)))  # fmt: skip
+        known[name] = kept.mean() if facts.mean() >= MATCHED else 0.0
     best = max((start, *single), key=lambda each: known[each[0]])[0]
-    return best, Table(("change", "rank", "scale s", "rate", NEW, KNOWN), rows)
+    return best, Table(("change", "rank", "scale s", "rate", NEW, *IN_BOTH), rows)
 
 
 def doubled() -> tuple[float, Table]:
@@ -66,6 +79,8 @@ def doubled() -> tuple[float, Table]:
 def on_or_off(rank: int = 64, alpha: float = 16) -> tuple[str, Table]:
     """Whether rsLoRA keeps more known facts than alpha/r, each at one rate and at its best.
 
+    Compared in the worlds that have run them all.
+
     Examples
     --------
     >>> on_or_off()[0]
@@ -75,11 +90,13 @@ def on_or_off(rank: int = 64, alpha: float = 16) -> tuple[str, Table]:
     for name, rule in (("off", scaling.STANDARD), ("on", scaling.RSLORA)):
         s = float(scaling.scale(alpha, rank, rule))
         best = settings.keeps_most(rank, s)
-        known[name] = best.known.mean()
         for rate in (3e-4, *({best.learning_rate} - {3e-4})):
-            one = settings.exactly(rank, s, rate)
-            rows.append((name, f"{s:g}", f"{rate:g}", share(one.facts), share(one.known)))
-    columns = ("rsLoRA", "scale s", "rate", NEW, KNOWN)
+            facts, kept = _at(adaptations.lora(rank, CHOOSE), (s, rate))
+            rows.append((name, f"{s:g}", f"{rate:g}", f"{facts.mean():.2f}",
+                         *_in_both(rank, s, rate)))  # fmt: skip
+            if rate == best.learning_rate:
+                known[name] = kept.mean()
+    columns = ("rsLoRA", "scale s", "rate", NEW, *IN_BOTH)
     return max(known, key=lambda name: known[name]), Table(columns, rows)
 
 
@@ -227,7 +244,8 @@ def tenfold() -> tuple[float, Table]:
     if chosen is None:
         raise ValueError("full fine-tuning must have learned all facts at some rate")
     usual, large = (settings.keeps_most(64, s) for s in (16 / 64, 16.0))
-    rows = [("all weights", f"{chosen[1]:g}", share(_at(full, chosen)[1]))] + [
+    kept = _at(adaptations.full(), chosen)[1]
+    rows = [("all weights", f"{chosen[1]:g}", share(kept))] + [
         (f"LoRA, rank 64, alpha {64 * one.scale:g}", f"{one.learning_rate:g}", share(one.known))
         for one in (usual, large)
     ]

@@ -1,7 +1,8 @@
 """The measured settings of a LoRA under AdamW, and the one that is nearest to any other.
 
 100 new people, LoRA in all matrices, 400 steps of 32 texts: the part of the map that rank,
-rule, alpha and learning rate span.
+rule, alpha and learning rate span. A setting is read in the worlds in which none was chosen,
+`forgetting.REPORT`, where those have run it, so that it has one number wherever it is quoted.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from .. import validation
 from ..validation import Array
 from . import adaptations
-from .forgetting import MATCHED, RATES
+from .forgetting import CHOOSE, MATCHED, REPORT, choose
 
 #: A setting is near where rank, scale and learning rate are each within this factor.
 NEAR = 2.0
@@ -28,7 +29,10 @@ class Measured:
     ----------
     rank, scale, learning_rate
     facts, known : (K,) arrays
-        New and known facts, a value for each world that has run it.
+        New and known facts, a value for each of `worlds`.
+    worlds : tuple of K ints
+        The reporting ones; or, where not all of them have run it, the choosing ones; or those
+        that have.
     """
 
     rank: int
@@ -36,6 +40,7 @@ class Measured:
     learning_rate: float
     facts: Array
     known: Array
+    worlds: tuple[int, ...]
 
     @property
     def learned(self) -> bool:
@@ -57,11 +62,18 @@ def measured() -> tuple[Measured, ...]:
     >>> sorted({each.rank for each in measured()})
     [1, 4, 16, 64]
     """
-    found: dict[tuple[int, float, float], list[tuple[float, float]]] = {}
+    found: dict[tuple[int, float, float], dict[int, tuple[float, float]]] = {}
     for row in adaptations.plain_lora(finer=True):
         key = (row["rank"], row["scale"], row["learning_rate"])
-        found.setdefault(key, []).append((row["facts"], row["known"]))
-    return tuple(Measured(*key, *np.array(found[key], dtype=float).T) for key in sorted(found))
+        found.setdefault(key, {})[row["seed"]] = (row["facts"], row["known"])
+    return tuple(_read(key, found[key]) for key in sorted(found))
+
+
+def _read(key: tuple[int, float, float], runs: dict[int, tuple[float, float]]) -> Measured:
+    whole = (worlds for worlds in (REPORT, CHOOSE) if set(worlds) <= set(runs))
+    worlds = next(whole, tuple(sorted(runs)))
+    facts, known = np.array([runs[world] for world in worlds], dtype=float).T
+    return Measured(*key, facts, known, worlds)
 
 
 def nearest(rank: int, scale: float, learning_rate: float) -> tuple[Measured, bool]:
@@ -115,16 +127,16 @@ def exactly(rank: int, scale: float, learning_rate: float) -> Measured:
 def keeps_most(rank: int, scale: float | None = None) -> Measured:
     """Of a rank's settings that learned all, the one that keeps most known facts.
 
-    Among the map's own rates, so that no rank and scale is tuned more finely than another.
-    Raises ValueError where none learned all.
+    Chosen in the choosing worlds, among the map's own rates, so that no rank and scale is tuned
+    more finely than another. Raises ValueError where none learned all.
 
     Examples
     --------
     >>> keeps_most(64, 0.25).learning_rate
     0.001
     """
-    mine = [m for m in measured() if m.rank == rank and scale in (None, m.scale) and m.learned
-            and m.learning_rate in RATES]  # fmt: skip
-    if not mine:
+    mine = adaptations.lora(rank, CHOOSE).where(lambda s, _: scale in (None, s))
+    chosen = choose(mine)
+    if chosen is None:
         raise ValueError(f"rank must be one that learned all facts, got {rank} at scale {scale}")
-    return max(mine, key=lambda each: float(each.known.mean()))
+    return exactly(rank, *chosen)

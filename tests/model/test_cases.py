@@ -1,5 +1,6 @@
 """The worked cases: each number is one that its own table shows, or follows from it."""
 
+import numpy as np
 import pytest
 
 from helpers.model import adaptations, cases
@@ -25,10 +26,24 @@ def test_best_rates_are_those_of_the_rows():
 
 def test_the_best_single_change_learns_all_and_keeps_most():
     named, table = cases.one_change()
-    shares = {row[0]: [float(cell.split()[0]) for cell in row[4:]] for row in table.rows[:4]}
+    shares = {row[0]: [float(cell.split()[0]) for cell in row[4:6]] for row in table.rows[:4]}
     learned = {name: known for name, (facts, known) in shares.items() if facts >= 0.98}
     assert named == max(learned, key=learned.get)
     assert "a third of the rate" not in learned
+
+
+@pytest.mark.parametrize("case, place", [(cases.one_change, 1), (cases.on_or_off, None)])
+def test_known_facts_stand_in_the_column_of_their_worlds(case, place):
+    for row in case()[1].rows:
+        rank, scale, rate = (row[1] if place else 64, *map(float, row[-5:-3]))
+        for worlds, cell in zip(((0, 1, 2), (3, 4, 5)), row[-2:]):
+            runs = [
+                each["known"]
+                for each in adaptations.plain_lora()
+                if (each["rank"], each["scale"], each["learning_rate"]) == (rank, scale, rate)
+                and each["seed"] in worlds
+            ]
+            assert cell.split()[0] == (f"{np.mean(runs):.2f}" if len(runs) == 3 else "-")
 
 
 def test_a_server_that_ignores_the_root():

@@ -273,14 +273,17 @@ def what_to_set(picture, rank, alpha, rule, learning_rate):
     if not near:
         assert len(picture.here.get_xdata()) == len(picture.new.get_xdata()) == 0
         return ["Nothing was measured", f"rank {nearest[0]}, scale {nearest[1]:g}"]
-    found = [run for key, run in sorted(rows.items()) if key[1:] == nearest]
+    run_in = {key[0]: run for key, run in rows.items() if key[1:] == nearest}
+    trios = [trio for trio in ((3, 4, 5), (0, 1, 2)) if set(trio) <= set(run_in)]
+    worlds = [*trios, (0,)][0]
+    found = [run_in[world] for world in worlds]
     facts, known = (np.mean([run[name] for run in found]) for name in ("facts", "known"))
     np.testing.assert_allclose(picture.here.get_data(), [[facts], [known]])
     rates = [key[2] for key in keys if key[:2] == nearest[:2]]
     assert list(picture.new.get_xdata()) == list(picture.known.get_xdata()) == rates
     assert known == pytest.approx(picture.known.get_ydata()[rates.index(nearest[2])])
-    return [f"rate {nearest[2]:g}, {len(found)} worlds", f"{facts:.2f} of the new facts",
-            f"{known:.2f} of the known facts"]  # fmt: skip
+    said = f"rate {nearest[2]:g}, in world{'s' * (len(worlds) > 1)} {worlds[0]}"
+    return [said, f"{facts:.2f} of the new facts", f"{known:.2f} of the known facts"]
 
 
 #: As in figure_support: the check of each figure, and settings to check it at.
