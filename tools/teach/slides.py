@@ -101,26 +101,29 @@ class Deck:
             head = f"<h2>{markup.inline(part.section)}</h2>"
             yield Slide(head + markup.html(formula[0]), said, "title")
         asked: str | None = None
+        above = ""
         for cell in cells:
             if cell.cell_type == "markdown":
-                before, found, after = cell.source.partition("**Predict.**")
-                asked = _context(before, after) + after.strip() if found else asked
+                above = cell.source
+                before, found, after = above.partition("**Predict.**")
+                if found:
+                    question = re.sub(r"Run the next cell and commit.*", "", after, flags=re.S)
+                    asked = _context(before, question) + question.strip()
                 continue
             key = re.search(r'predictions\.(?:number|choice|curve)\(\s*"(\d\d-\w)"', cell.source)
             if key and asked is not None:
                 yield from self._prediction(note.predictions[key[1]], where, asked, cell, cells)
                 asked = None
                 continue
-            yield from self._shown(cell)
+            yield from self._shown(cell, where, above)
 
     def _prediction(
         self, note: notes.Prediction, where: str, asked: str, cell: Any, cells: list[Any]
     ) -> Iterator[Slide]:
-        question = re.sub(r"Run the next cell and commit.*", "", asked, flags=re.S)
         said = f"<p>Everybody commits first. It is after the idea: {markup.inline(note.idea)}</p>"
         said += f"<p>A wrong answer: {markup.inline(note.wrong)}</p>"
-        yield Slide(f"{where}<h2>Predict</h2>{markup.html(question)}", said, "predict")
-        stored = "".join(o.get("data", {}).get("text/html", "") for o in cell.outputs)
+        yield Slide(f"{where}<h2>Predict</h2>{markup.html(asked)}", said, "predict")
+        stored = _stored(cell)
         measured = _MEASURED.search(stored)
         after = cells[cells.index(cell) + 1]
         alt = ATTACHED.search(after.source)
@@ -141,12 +144,14 @@ class Deck:
         kind, body = ("result pictured", body) if alt else ("result", where + body)
         yield Slide(body, said + say, kind)
 
-    def _shown(self, cell: Any) -> Iterator[Slide]:
+    def _shown(self, cell: Any, where: str, above: str) -> Iterator[Slide]:
+        """A picture and an explorer; what is said first is what the notebook says above it."""
         for output in cell.outputs:
             if "image/png" in output.get("data", {}):
                 alt = output.metadata["image/png"]["alt"]
-                name = cell.id
-                yield Slide(self._picture(output.data["image/png"], alt, name), alt, "picture")
+                body = where + self._picture(output.data["image/png"], alt, cell.id)
+                said = markup.html(_paragraphs(above)[-1]) + f"<p>{html.escape(alt)}</p>"
+                yield Slide(body, said, "picture")
         if explorer := _EXPLORER.search(cell.source):
             name = explorer[1]
             title = html.escape(f"Explorer: {name.replace('_', ' ')}")
@@ -159,23 +164,31 @@ class Deck:
             )
 
     def _exercises(self, part: Part, cells: list[Any]) -> Iterator[Slide]:
-        """An exercise's words stand in the Markdown above its cell."""
-        above = ""
+        """An exercise's words stand in the Markdown above its cell.
+
+        A table among them has a slide of its own.
+        """
+        above = table = ""
         for cell in cells:
             if cell.cell_type == "markdown":
                 above = above + "\n\n" + cell.source
                 continue
             key = re.search(r'exercises\.check\("(\d\d-\w+)"', cell.source)
             if key is None:
+                found = _TABLE.search(_stored(cell))
+                table = found[0] if found else table
                 continue
             if key[1] in part.exercises:
                 asked = re.split(r"</details>|^## .*$", above, flags=re.M)[-1].strip()
                 note = notes.every()[part.notebook].exercises[key[1]]
                 said = f"<p>It is after the idea: {markup.inline(note.idea)}</p>"
                 said += f"<p>A wrong answer: {markup.inline(note.wrong)}</p>"
-                head = f'<p class="where">Notebook {part.notebook}</p><h2>Your turn</h2>'
+                where = f'<p class="where">Notebook {part.notebook}</p>'
+                head = f"{where}<h2>Your turn</h2>"
                 yield Slide(head + markup.html(asked), said, "exercise")
-            above = ""
+                if table:
+                    yield Slide(where + table, said, "exercise")
+            above = table = ""
 
     def _picture(self, encoded: str, alt: str, name: str) -> str:
         file = self.folder / "pictures" / f"{name}.png"
@@ -213,11 +226,23 @@ class Deck:
         }
 
 
+def _stored(cell: Any) -> str:
+    return "".join(output.get("data", {}).get("text/html", "") for output in cell.outputs)
+
+
+def _paragraphs(text: str) -> list[str]:
+    return text.strip().split("\n\n")
+
+
 def _context(before: str, asked: str) -> str:
-    """The paragraph above a prompt, if it is one of prose and both fit on a slide."""
-    *_, last = before.strip().split("\n\n")
-    prose = last and not re.match(r"[#|*$<]|\d\.", last)
-    return f"{last}\n\n" if prose and len((last + asked).split()) <= MOST_WORDS else ""
+    """Of the paragraph above a prompt, if it is prose, the last sentences that fit on its slide."""
+    last = _paragraphs(before)[-1]
+    if not last or re.match(r"[#|*$<]|\d\.", last):
+        return ""
+    sentences = re.split(r"(?<=[.?!)]) (?=[A-Z(*$])", last)
+    while sentences and len(" ".join([*sentences, asked]).split()) > MOST_WORDS:
+        del sentences[0]
+    return f"{' '.join(sentences)}\n\n" if sentences else ""
 
 
 def _small(table: str) -> bool:
