@@ -130,7 +130,8 @@ class Trainer:
                 widgets.HTML(NAMING, layout=widgets.Layout(display="none")),
             ]
         )
-        self._show(FineTuningRun(start.steps), start, [])
+        self._picture = FineTuningRun(start.steps)
+        self._show(start, [])
 
     @property
     def recipe(self) -> Recipe:
@@ -188,7 +189,9 @@ class Trainer:
         self._bar.max, self._bar.value = recipe.steps, 0
         self._count.value = "getting ready"
         await asyncio.sleep(0)
-        run, picture = FineTuning(recipe), FineTuningRun(recipe.steps)
+        run = FineTuning(recipe)
+        if self._picture.steps != recipe.steps:
+            self._picture = FineTuningRun(recipe.steps)
         so_far: list[Progress] = []
         for progress in run.train(max(1, recipe.steps // ASKED_TIMES)):
             so_far.append(progress)
@@ -196,7 +199,7 @@ class Trainer:
             self._bar.value = progress.step
             self._count.value = f"step {progress.step} of {recipe.steps}, {now - began:.0f} s"
             if progress.new is not None or now - drawn > REDRAW:
-                self._show(picture, recipe, so_far)
+                self._show(recipe, so_far)
                 drawn = time.monotonic()
             # Longer than 0: the loop then goes round often enough to read a message whole.
             await asyncio.sleep(0.001)
@@ -206,7 +209,7 @@ class Trainer:
         await asyncio.sleep(0.001)
         result = run.recall()
         self._count.value = f"step {run.step} of {recipe.steps}, {time.monotonic() - began:.0f} s"
-        self._show(picture, recipe, so_far, result)
+        self._show(recipe, so_far, result)
         self.runs.append(Run(recipe, run.parameters, run.step, *result))
         self._table.value = self.table()._repr_html_()
 
@@ -223,13 +226,12 @@ class Trainer:
 
     def _show(
         self,
-        picture: FineTuningRun,
         recipe: Recipe,
         so_far: list[Progress],
         result: tuple[float, float] | None = None,
     ) -> None:
         """The picture; the words under it, which a screen reader says, only with new facts."""
-        picture.draw(recipe=recipe, progress=so_far, result=result)
+        picture = self._picture.draw(recipe=recipe, progress=so_far, result=result)
         self._stage.show(self._stage.drawn(picture))
         if not so_far or so_far[-1].new is not None or result is not None:
             self._words.value = caption(picture.description)

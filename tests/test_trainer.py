@@ -2,21 +2,37 @@
 
 import asyncio
 import html
+from functools import cache
 from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
 from IPython.core.formatters import DisplayFormatter
 
+from helpers import stage
 from helpers import trainer as module
 from helpers.controls import TRAINING
+from helpers.figures import FineTuningRun
 from helpers.figures.picture import caption
+from helpers.figures.vector import Drawing
 from helpers.model.fine_tuning import FineTuning
 from helpers.model.recipe import Recipe
 from helpers.trainer import START, Trainer
 
 #: A step takes some milliseconds.
 SMALL = {"people": 5, "steps": 25, "batch": 8, "rank": 2}
+
+
+@pytest.fixture(scope="module")
+def drawn_once():
+    """A figure and its fixed part for all trainers: building them is the slow part."""
+    return cache(FineTuningRun), cache(Drawing)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch, drawn_once):
+    monkeypatch.setattr(module, "FineTuningRun", drawn_once[0])
+    monkeypatch.setattr(stage, "Drawing", drawn_once[1])
 
 
 @pytest.fixture
@@ -149,6 +165,16 @@ def test_others_have_their_turn_after_every_step(trainer, monkeypatch):
     steps = [i for i, what in enumerate(order) if what == "step"]
     assert len(steps) == 25
     assert all("turn" in order[one:two] for one, two in pairwise(steps))
+
+
+def test_axes_end_where_the_run_ends(trainer):
+    fixed = trainer._stage.widget.children[0]
+    asked = [fixed.value]
+    for steps in (25, 50):
+        trainer.controls["steps"].value = steps
+        trainer.start()
+        asked.append(fixed.value)
+    assert asked[0] == asked[1] != asked[2]
 
 
 def test_a_second_start_does_nothing_while_it_runs(trainer):

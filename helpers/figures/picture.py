@@ -11,6 +11,8 @@ import base64
 import html
 import io
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -90,7 +92,9 @@ class Picture(ABC, Generic[Numbers]):
             for artist in self.moving:
                 artist.set_animated(True)
                 artist.set_in_layout(False)
-            self.figure.draw_without_rendering()
+            layout = self.figure.get_layout_engine()
+            assert layout is not None
+            layout.execute(self.figure)
             self.figure.set_layout_engine("none")
 
     @abstractmethod
@@ -209,16 +213,30 @@ class Picture(ABC, Generic[Numbers]):
 
     def still(self) -> bytes:
         """The picture as a PNG to be stored: sharper, smaller, slower."""
-        buffer = io.BytesIO()
-        self._headline.set_visible(True)
-        with style.context(["default", RC]):
-            self.figure.savefig(buffer, format="rgba", dpi=self.STILL_DPI)
-        self._headline.set_visible(False)
-        self._pixels = None  # saving has drawn the moving artists over the canvas
-        width, height = (round(side * self.STILL_DPI) for side in self.figure.get_size_inches())
-        pixels = Image.frombytes("RGBA", (width, height), buffer.getvalue()).convert("RGB")
+        with self._stored(), style.context(["default", RC]):
+            self.canvas.draw()
+            pixels = Image.fromarray(np.asarray(self.canvas.buffer_rgba())).convert("RGB")
         palette = _palette(pixels, self.colormap)
         return _encode(pixels.quantize(palette=palette, dither=Image.Dither.NONE))
+
+    @contextmanager
+    def _stored(self) -> Iterator[None]:
+        """The figure as it is stored: with its title, sharper, and what moves drawn with the rest.
+
+        By hand, because savefig draws everything twice.
+        """
+        self.figure.dpi = self.STILL_DPI
+        try:
+            self._headline.set_visible(True)
+            for artist in self.moving:
+                artist.set_animated(False)
+            yield
+        finally:
+            for artist in self.moving:
+                artist.set_animated(True)
+            self._headline.set_visible(False)
+            self.figure.dpi = self.DPI
+            self._pixels = None  # the canvas holds this one
 
     def _ipython_display_(self) -> None:
         """Show the words above it, the still picture and, under it, its description.

@@ -92,6 +92,16 @@ def test_still_is_sharper_and_leaves_the_screen_picture_alone(picture, settings,
     assert picture.draw(**settings[0]).png() == first[0]
 
 
+def test_a_stop_while_it_is_stored_leaves_the_screen_picture_alone(monkeypatch):
+    picture = figures.ScaleOverRank().draw(rank=8, alpha=16)
+    before = picture.png()
+    with monkeypatch.context() as patch:
+        patch.setattr(picture.canvas, "draw", lambda: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            picture.still()
+    assert picture.png() == before
+
+
 @pytest.mark.parametrize("dpi", [100, 150])
 def test_its_height_is_cut_to_the_pixel_that_it_is_rounded_to(picture, dpi):
     """2.3 and 0.32 inches are 392.99999999999994 of 150 an inch."""
