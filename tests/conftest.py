@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 # So that a failing assert in these shows its values, as in the tests themselves.
 pytest.register_assert_rewrite("tests.support")
@@ -14,6 +14,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # The same examples on every machine and every run, and no deadline on a busy one.
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=60)
+# For planted faults: that it fails is enough, the smallest example takes long to find.
+settings.register_profile(
+    "unshrunk", settings.get_profile("repeatable"), phases=(Phase.explicit, Phase.generate)
+)
 settings.load_profile("repeatable")
 
 

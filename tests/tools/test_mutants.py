@@ -1,9 +1,11 @@
 """Planted faults: the list is in order, caught is told from survived, a sample is caught."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -115,6 +117,69 @@ def test_caught_survived_and_stopped_are_told_apart(tree):
     assert running.tried(("tests/no_such.py",), tree).verdict != "survived"
 
 
+RUN = """
+import sys, time
+from pathlib import Path
+from tools.mutants import running
+
+running.project.files = lambda: []
+running._child = lambda *_: time.sleep(60)
+if sys.argv[1:]:
+    running.project.ROOT = Path(sys.argv[1])
+with running.copied() as root:
+    print(root.parent, flush=True)
+    running.tried((), root)
+"""
+
+
+@forks
+def test_a_dead_runs_tree_is_removed_by_the_next_and_a_live_ones_never(tmp_path):
+    started = []
+
+    def begun(*root):
+        run = subprocess.Popen(
+            [sys.executable, "-c", RUN, *root], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+        )  # fmt: skip
+        started.append(run)
+        return run, Path(run.stdout.readline().strip())
+
+    def ended(run, number):
+        run.send_signal(number)
+        run.wait(20)
+
+    try:
+        (live, of_live), (killed, of_killed) = begun(), begun()
+        elsewhere, of_elsewhere = begun("/another/checkout")
+        ended(killed, signal.SIGKILL)
+        ended(elsewhere, signal.SIGKILL)
+        assert of_killed.is_dir(), "a killed run has no time to tidy"
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            run, own = begun()
+            assert own.is_dir()
+            assert not of_killed.exists()
+            assert of_live.is_dir() and of_elsewhere.is_dir()
+            ended(run, number)
+            assert run.returncode
+            assert not own.exists(), number
+        assert live.poll() is None
+    finally:
+        for run in started:
+            run.kill()
+            run.wait()
+            run.stdout.close()
+
+
+def test_a_kill_while_results_are_written_leaves_those_from_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "RESULTS", tmp_path / "build" / "mutants.json")
+    command._keep({"a": {"verdict": "caught"}})
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            command._keep({})
+    assert command.results() == {"a": {"verdict": "caught"}}
+
+
 @pytest.mark.parametrize(
     "old, new, problem",
     [
@@ -159,3 +224,49 @@ def test_modules_are_mutated_beside_the_tests_that_mirror_them():
     found = generated.modules()
     assert {"lora/scaling", "training/loop", "adapters/peft", "validation"} <= set(found)
     assert len(found) > 60
+    assert set(generated.ELSEWHERE) <= set(found), "they name files of tests that are not there"
+
+
+MUTATED = """
+def x_half__mutmut_orig(x):
+    validation.number("x", x, 0)
+    if x > 9:
+        raise ValueError(f"x is {x}")
+    return x / 2
+
+def x_half__mutmut_1(x):
+    validation.number("XXxXX", x, 0)
+    if x > 9:
+        raise ValueError(f"x is {x}")
+    return x / 2
+
+def x_half__mutmut_2(x):
+    validation.number("x", x, 0)
+    if x > 9:
+        raise ValueError(None)
+    return x / 2
+
+def x_half__mutmut_3(x):
+    validation.number("x", x, 1)
+    if x > 9:
+        raise ValueError(f"x is {x}")
+    return x / 2
+
+def x_half__mutmut_4(x):
+    validation.number("x", x, 0)
+    if x >= 9:
+        raise ValueError(f"x is {x}")
+    return x / 2
+"""
+
+
+def test_what_changes_an_errors_words_alone_is_left_out():
+    assert generated.only_words(MUTATED) == {"x_half__mutmut_1", "x_half__mutmut_2"}
+
+
+def test_a_sample_of_mutants_is_the_same_at_every_run():
+    names = [f"m{number}" for number in range(100)]
+    found = generated.sampled(names, 12, "lora/scaling")
+    assert found == generated.sampled(names[::-1], 12, "lora/scaling")
+    assert len(set(found)) == 12
+    assert generated.sampled(names, None, "lora/scaling") == names

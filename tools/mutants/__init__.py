@@ -4,7 +4,7 @@
     python -m tools.mutants run legend README  those of a kind, of a file, or by number
     python -m tools.mutants sample             twenty that CI plants
     python -m tools.mutants report             what came out so far
-    python -m tools.mutants generated [MODULE ...]   mutmut over modules of helpers
+    python -m tools.mutants generated [--size N] [MODULE ...]   mutmut over modules of helpers
 
 `tests/mutants/*.toml` lists them: a file, words in it, the words in their place, and the tests
 that should notice. A copy of the tree gets one fault at a time. Results are kept in

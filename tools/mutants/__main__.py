@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -17,6 +18,14 @@ RESULTS = ROOT / "build" / "mutants.json"
 def results() -> dict[str, dict[str, object]]:
     """What came out so far, by a fault's key."""
     return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
+
+
+def _keep(found: dict[str, dict[str, object]]) -> None:
+    """Write the results, so that a kill leaves the old or the new ones, whole."""
+    RESULTS.parent.mkdir(exist_ok=True)
+    draft = RESULTS.with_name(f"{RESULTS.name}.{os.getpid()}")
+    draft.write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
+    draft.replace(RESULTS)
 
 
 def _chosen(every: Sequence[faults.Fault], words: Sequence[str]) -> list[faults.Fault]:
@@ -63,8 +72,7 @@ def run(
             said = f"{outcome.verdict} {outcome.seconds:.1f} s {fault} {outcome.by}"
             print(f"{number}/{len(left)} {said}", flush=True)
             found = {**results(), fault.key: {**faults.described(fault), **vars(outcome)}}
-            RESULTS.parent.mkdir(exist_ok=True)
-            RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
+            _keep(found)
     return results()
 
 
@@ -92,10 +100,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("verb", nargs="?", choices=verbs, default="run")
     parser.add_argument("words", nargs="*", help="kinds, files or numbers; for generated: modules")
     parser.add_argument("--trust", action="store_true", help="the tests are green without a fault")
+    parser.add_argument("--size", type=int, help="for generated: of each module, so many mutants")
     parser.add_argument("--anew", action="store_true", help="also those that have a result")
     options = parser.parse_intermixed_args(arguments)
     if options.verb == "generated":
-        return generated.run(options.words)
+        return generated.run(options.words, options.size)
     every = faults.read()
     chosen = _chosen(every, options.words)
     if options.verb == "sample":

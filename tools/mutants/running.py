@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import importlib
 import importlib.metadata
 import os
@@ -24,6 +26,8 @@ AHEAD = (
     "numpy.random", "matplotlib.pyplot", "matplotlib.backends.backend_agg", "ipywidgets",
     "nbformat", "hypothesis", "pytest", "pdb", "IPython", "safetensors.numpy",
 )  # fmt: skip
+_PREFIX, _MARK = "mutants-", "of-a-run"
+_PR_SET_PDEATHSIG = 1
 #: Of the processor; a fault that waits has four times as long.
 SECONDS = 300
 _RED = re.compile(r"^(?:FAILED|ERROR) (\S+?\.(?:py|ipynb)(?:::.*?)?)(?: - .*)?$", re.M)
@@ -40,14 +44,65 @@ class Outcome:
 
 @contextmanager
 def copied() -> Iterator[Path]:
-    """A copy of the project's files, as git knows them, to plant in."""
-    with tempfile.TemporaryDirectory(prefix="mutants-") as name:
-        root = Path(name).resolve() / "tree"
+    """A copy of the project's files, as git knows them, to plant in.
+
+    A run that is told to end takes its copy along. One that is killed cannot: the next does.
+    """
+    with _folder() as folder:
+        root = folder / "tree"
         for file in project.files():
             place = root / file.relative_to(project.ROOT)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(file, place)
         yield root
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder of a run's own. As long as the run lives it holds the lock on the mark inside."""
+    import fcntl  # where there is no fork there is none of it
+
+    outside = Path(tempfile.gettempdir()).resolve()
+    # Nobody sweeps between the making of a folder and the lock on its mark.
+    with (outside / f"{_PREFIX}{os.getuid()}.lock").open("w") as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        for mark in outside.glob(f"{_PREFIX}*/{_MARK}"):
+            _sweep(mark)
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=outside))
+        held = (folder / _MARK).open("w", encoding="utf-8")
+        fcntl.flock(held, fcntl.LOCK_EX)
+        held.write(str(project.ROOT))
+        held.flush()
+    try:
+        with held, _ended_by_signals():
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(mark: Path) -> None:
+    """Remove a run's folder if the run was of this project and lives no more."""
+    import fcntl
+
+    with contextlib.suppress(OSError), mark.open(encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if file.read() == str(project.ROOT):
+            shutil.rmtree(mark.parent, ignore_errors=True)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """A request to end becomes an exception, so that what was begun is put away."""
+
+    def end(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def load_ahead() -> None:
@@ -65,8 +120,14 @@ def tried(tests: Sequence[str], root: Path, seconds: float = SECONDS) -> Outcome
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     child = os.fork()
     if not child:
+        _end_with_parent()
         os._exit(_child(tests, root, report, seconds))
-    _, status = os.waitpid(child, 0)
+    try:
+        _, status = os.waitpid(child, 0)
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     code = os.waitstatus_to_exitcode(status)
@@ -79,6 +140,14 @@ def tried(tests: Sequence[str], root: Path, seconds: float = SECONDS) -> Outcome
     if not red:  # no such test, or pytest itself broke: that tells nothing of the fault
         return Outcome("stopped", text.strip().rpartition("\n")[2], spent)
     return Outcome("caught", red[0], spent)
+
+
+def _end_with_parent() -> None:
+    """In the child: it holds the parent's lock too, and is nothing without it."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    if sys.platform == "linux":  # elsewhere it lives on until its tests are done
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _child(tests: Sequence[str], root: Path, report: Path, seconds: float) -> int:
@@ -102,7 +171,7 @@ def _child(tests: Sequence[str], root: Path, report: Path, seconds: float) -> in
     import pytest
 
     options = ["-x", "-q", "-rfE", "--tb=no", "--no-header", "-p", "no:cacheprovider"]
-    options += ["-p", "no:xdist"]
+    options += ["-p", "no:xdist", "--hypothesis-profile=unshrunk"]
     if any(each.endswith(".ipynb") for each in tests):
         options += ["--nbval", "--nbval-cell-timeout=120"]
     code = int(pytest.main([*options, *tests]))
