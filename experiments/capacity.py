@@ -36,8 +36,8 @@ SEEN_RUNS = (
 )  # fmt: skip
 #: The first of them at the rate that recalled most in the first world; in another it loses all.
 SEEN_EDGE, SEEN_EDGE_WORLDS = 3e-2, 2
-#: Does longer training want a lower rate? Asked of the first world that chooses.
-SEEN_LONGER, SEEN_LONGER_RATES = (48, 1, 1024), (1e-2, 3e-3)
+#: Does longer training want another rate? Asked of the first world that chooses.
+SEEN_LONGER, SEEN_LONGER_RATES = (48, 1, 1024), (1e-2, 3e-3, 3e-2)
 
 
 def untuned() -> list[Setting]:
