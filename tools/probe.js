@@ -247,15 +247,46 @@ window.probe = {
   // Leaves one piece of coloured code of each look, since axe takes its time for each of thousands.
   eachLookOfCodeOnce() {
     const seen = new Set();
+    const again = []; // changed once all are looked at: a look after a change takes its time
     for (const piece of document.querySelectorAll("pre span:not(:has(*))")) {
       const { color, fontSize, fontWeight, opacity } = getComputedStyle(piece);
       const parts = [color, fontSize, fontWeight, opacity];
       for (let part = piece; part; part = part.parentElement)
         parts.push(getComputedStyle(part).backgroundColor);
       const look = parts.join();
-      if (seen.has(look)) piece.replaceWith(...piece.childNodes);
+      if (seen.has(look)) again.push(piece);
       seen.add(look);
     }
+    for (const piece of again) piece.replaceWith(...piece.childNodes);
     for (const code of document.querySelectorAll("pre")) code.normalize();
+  },
+
+  // Takes text away where other text of its look stands on the same positioned part of the page:
+  // axe's rule on contrast would come to the same. Returns the way back.
+  eachLookOnce() {
+    const seen = new Map();
+    const all = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const taken = [];
+    for (let text = all.nextNode(); text; text = all.nextNode()) {
+      const owner = text.parentElement;
+      if (!text.data.trim() || owner.closest("script, style, noscript")) continue;
+      const { color, fontSize, fontWeight, textShadow } = getComputedStyle(owner);
+      const look = [color, fontSize, fontWeight, textShadow];
+      let on = null; // what is positioned may lie above something else
+      for (let part = owner; part; part = part.parentElement) {
+        const { backgroundColor, backgroundImage, opacity, filter, position } =
+          getComputedStyle(part);
+        look.push(backgroundColor, backgroundImage, opacity, filter);
+        if (position !== "static") on ??= part;
+      }
+      const known = seen.get(on) ?? new Set();
+      seen.set(on, known);
+      if (known.has(look.join())) taken.push([text, text.data]);
+      known.add(look.join());
+    }
+    for (const [text] of taken) text.data = "";
+    return () => {
+      for (const [text, data] of taken) text.data = data;
+    };
   },
 };
