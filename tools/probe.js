@@ -1,4 +1,10 @@
 // What the tests ask of a page. Added to it before its own scripts run.
+
+// Nothing turns for ever: a spinner has a core draw it while a kernel starts or computes.
+const still = new CSSStyleSheet();
+still.replaceSync("*, ::before, ::after { animation-iteration-count: 1 !important; }");
+document.adoptedStyleSheets = [still];
+
 window.probe = {
   panel: () => window.jupyterapp?.shell?.currentWidget,
 
