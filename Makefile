@@ -8,6 +8,8 @@ NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb notebooks/appendix/*.ipynb))
 # The plugin leaves out an import of seconds that no test needs.
 PYTEST := -m pytest -p tests.quickly
 NBVAL := $(PYTEST) --nbval --nbval-cell-timeout=120 -p no:cacheprovider -q -n 2 --dist=loadfile
+# A hundred processes start here. Each would compile every module anew where the shell has this.
+unexport PYTHONDONTWRITEBYTECODE
 # A worker has a browser and a JupyterLab of its own, and all tests of a notebook.
 WORKERS := -n 2
 # JupyterLab refuses to start as root unless told; inside a container that is the usual user.
