@@ -95,10 +95,14 @@ class Roomy:
 
 
 def in_row(controls: list[Any], button: Any) -> Any:
-    """Controls beside each other as far as there is room; the button stays with the last."""
+    """Controls beside each other as far as there is room; the button stays with the last.
+
+    Below a slider where both have no room: beside the button nothing of its track would be left.
+    """
+    slider = not isinstance(controls[-1], widgets.ToggleButtons)
     last = widgets.Layout(
-        display="flex", align_items="center", flex="1 1 340px", min_width="0", max_width="100%",
-        overflow="visible",
+        display="flex", flex_flow="row wrap" if slider else "row nowrap", align_items="center",
+        flex="1 1 340px", min_width="0", max_width="100%", overflow="visible",
     )  # fmt: skip
     row = widgets.Layout(display="flex", flex_flow="row wrap", align_items="center")
     return widgets.Box(

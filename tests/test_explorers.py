@@ -16,7 +16,7 @@ from helpers.explorer import Explorer
 from helpers.figures.picture import caption
 from helpers.figures.vector import Drawing
 from helpers.lora.scaling import RULES
-from helpers.stage import STAGE_CLASS
+from helpers.stage import STAGE_CLASS, in_row
 from helpers.trainer import Trainer
 from tests.support.explorers import FACTORIES, SHOWN, made
 from tests.support.matrices import assert_same
@@ -221,6 +221,18 @@ def test_the_same_control_looks_the_same_everywhere():
 ON_THE_MAP = {"mapped_rank": "rank", "trained_scale": "scale", "mapped_rate": "learning rate"}
 #: Where the scale is a factor on a finished update.
 DIALS = ("behaviour", "adapter_cut")
+
+
+@pytest.mark.parametrize(
+    "last, flow",
+    [(widgets.SelectionSlider(options=[1]), "row wrap"), (widgets.ToggleButtons(), "row nowrap")],
+)
+def test_reset_goes_below_a_slider_that_has_no_room_beside_it(last, flow):
+    """Buttons wrap among themselves, so it stays beside them."""
+    button = widgets.Button()
+    row = in_row([widgets.IntSlider(), last], button)
+    assert row.children[-1].children == (last, button)
+    assert row.children[-1].layout.flex_flow == flow
 
 
 def test_every_control_is_named_and_shows_its_value():
