@@ -54,6 +54,7 @@ def test_what_keeps_most_has_learned_all_where_it_was_chosen():
     facts, known = chosen_on.facts.mean(axis=0), chosen_on.known.mean(axis=0)
     mine = chosen_on.settings.index((best.scale, best.learning_rate))
     assert known[mine] == known[facts >= 0.975].max()
+    assert settings.keeps_most(64, 2.0).learning_rate == 1e-4  # which the others have not run
     with pytest.raises(ValueError, match="rank must be one that learned all facts, got 1 at"):
         settings.keeps_most(1, 0.25)
 
