@@ -268,14 +268,17 @@ window.probe = {
   },
 
   // Takes text away where other text of its look stands on the same positioned part of the page:
-  // axe's rule on contrast would come to the same. Returns the way back.
-  eachLookOnce() {
+  // axe's rule on contrast would come to the same. Only what that rule looks at counts: what is
+  // seen, in parts that match `inside` and not in those of `outside`. Returns the way back.
+  eachLookOnce(inside = "body", outside = "script, style, noscript") {
     const seen = new Map();
     const all = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     const taken = [];
     for (let text = all.nextNode(); text; text = all.nextNode()) {
       const owner = text.parentElement;
-      if (!text.data.trim() || owner.closest("script, style, noscript")) continue;
+      if (!text.data.trim() || !owner.closest(inside) || owner.closest(outside)) continue;
+      const { width, height } = owner.getBoundingClientRect();
+      if (!owner.checkVisibility({ visibilityProperty: true }) || !width || !height) continue;
       const { color, fontSize, fontWeight, textShadow } = getComputedStyle(owner);
       const look = [color, fontSize, fontWeight, textShadow];
       let on = null; // what is positioned may lie above something else
