@@ -11,8 +11,9 @@ from dataclasses import asdict
 
 import numpy as np
 
+from helpers.datafiles import digest_of
 from helpers.model.fine_tuning import FineTuning, Recipe
-from helpers.model.shipped import CHECKSUMS, digest_of
+from helpers.model.shipped import CHECKSUMS
 
 from .config import DATA
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from safetensors.torch import save_file
 
+from helpers.datafiles import digest_of
 from helpers.model.results import ALPHA
-from helpers.model.shipped import CHECKSUMS, digest_of
+from helpers.model.shipped import CHECKSUMS
 
 from . import config, plans, records, runs, small
 

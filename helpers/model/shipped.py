@@ -5,11 +5,7 @@ How they were made: ``experiments/``, and the record in each file of ``helpers/d
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +13,7 @@ import numpy as np
 from .. import validation
 from ..adapters import Adapter, read
 from ..adapters.peft import CONFIG, WEIGHTS
+from ..datafiles import DATA, check, read_object
 from ..lora.truncation import SVD
 from ..tensorfile import open_file
 from ..validation import Array
@@ -31,17 +28,6 @@ RESULTS = (
 )  # fmt: skip
 CHECKSUMS = "checksums.json"
 
-DATA = Path(__file__).parents[1] / "data"
-
-_GET_BACK = (
-    "Get it back with `git checkout -- helpers/data`, or by installing the project again; "
-    "`make experiments` makes it anew."
-)
-
-
-class DataError(RuntimeError):
-    """A file that ships with the series is missing or damaged."""
-
 
 @lru_cache(maxsize=4)
 def measured(name: str = "small_model") -> dict[str, Any]:
@@ -55,18 +41,8 @@ def measured(name: str = "small_model") -> dict[str, Any]:
     ['base', 'full', 'made', 'needed']
     """
     file = DATA / f"{validation.choice('name', name, RESULTS)}.json"
-    content = _json(file)
-    check(file, _json(DATA / CHECKSUMS).get(file.name))
-    return content
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(_bytes(file))
-    except ValueError as error:
-        raise DataError(f"{file.name} is damaged ({error}). {_GET_BACK}") from None
-    if not isinstance(content, dict):
-        raise DataError(f"{file.name} is damaged: it holds no object. {_GET_BACK}")
+    content = read_object(file)
+    check(file, read_object(DATA / CHECKSUMS).get(file.name))
     return content
 
 
@@ -206,40 +182,3 @@ def _tensors(name: str, record: dict[str, Any]) -> dict[str, Array]:
     for tensor in tensors.values():
         tensor.setflags(write=False)
     return tensors
-
-
-def check(file: Path, digest: str | None) -> bytes:
-    """The bytes of a file that ships, once they are those that were recorded.
-
-    Raises DataError if they are not, or the file is missing.
-    """
-    content = _bytes(file)
-    if digest_of(file.name, content) != digest:
-        raise DataError(
-            f"{file.name} is damaged: it is not the file that was recorded. {_GET_BACK}"
-        )
-    return content
-
-
-def digest_of(name: str, content: bytes) -> str:
-    """The sha256 of a file that ships; of JSON, that of its content, however it is laid out.
-
-    JupyterLite hands JSON out as JavaScript writes it: without spaces, and 1.0 as 1.
-    """
-    if name.endswith(".json"):
-        with contextlib.suppress(ValueError):
-            plain = json.loads(content, parse_float=_number)
-            content = json.dumps(plain, sort_keys=True).encode()
-    return hashlib.sha256(content).hexdigest()
-
-
-def _number(text: str) -> float | int:
-    value = float(text)
-    return int(value) if value.is_integer() else value
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise DataError(f"{file.name} cannot be read ({error.strerror}). {_GET_BACK}") from None

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -11,12 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers import datafiles
+from helpers.adapters.reporting import loading
 from helpers.model import recall, shipped, tasks, transformer, world
 from helpers.model.update import apply_update
 
 ROOT = Path(__file__).parents[2]
 DATA = shipped.DATA
-CACHED = (shipped.measured, shipped.base, shipped.update, shipped._parts)
+CACHED = (
+    shipped.measured, shipped.base, shipped.update, shipped._parts, shipped.adapter,
+    loading.known, loading.profiles,
+)  # fmt: skip
+SINGLE = (shipped.CHECKSUMS, "loaders.json", "adapters.json")
 WEIGHTS = ("base", *(f"update_{task}" for task in tasks.TASKS))
 #: As in experiments/config.py: on how many people known before recall is measured.
 KNOWN = world.people("known")[:100]
@@ -41,8 +48,9 @@ def assert_behaves(weights, row):
 @pytest.fixture
 def copied(tmp_path, monkeypatch):
     """A copy of the data to damage, with nothing remembered before and after."""
-    for file in (*DATA.glob("small_*"), DATA / shipped.CHECKSUMS):
+    for file in (*DATA.glob("small_*"), *(DATA / name for name in SINGLE)):
         shutil.copy(file, tmp_path)
+    shutil.copytree(DATA / "adapters" / "people", tmp_path / "adapters" / "people")
     monkeypatch.setattr(shipped, "DATA", tmp_path)
     for function in CACHED:
         function.cache_clear()
@@ -217,8 +225,8 @@ def test_unknown_tasks_and_bad_noise(call, message):
 
 def damaged(what):
     """One message: the file, what is wrong with it, how to get it back."""
-    ways = r"git checkout -- helpers/data.*installing the project again.*make experiments"
-    return pytest.raises(shipped.DataError, match=rf"(?s)^{what}.*{ways}")
+    ways = r"git checkout HEAD -- helpers/data.*installing the project again.*make experiments"
+    return pytest.raises(datafiles.DataError, match=rf"(?s)^{what}.*{ways}")
 
 
 def test_an_undamaged_copy_will_do(copied):
@@ -282,6 +290,85 @@ def test_broken_json(copied, spoil):
             call()
 
 
+# What may stand in the place of a file, each with what it does to a careless reader.
+INSTEAD = {
+    "a folder": lambda file: (file.unlink(), file.mkdir()),
+    "a link to itself": lambda file: (file.unlink(), file.symlink_to(file)),
+    "a pipe, which never ends": lambda file: (file.unlink(), os.mkfifo(file)),
+    "a device, which never ends": lambda file: (file.unlink(), file.symlink_to("/dev/zero")),
+    "a terabyte of nothing": lambda file: os.truncate(file, 2**40),
+    "lists without end": lambda file: file.write_bytes(b"[" * 200_000),
+    "objects without end": lambda file: file.write_bytes(b'{"a":' * 200_000),
+    "a mark before the text": lambda file: file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes()),
+    "a pointer to the file": lambda file: file.write_text("version https://git-lfs.github.com"),
+}
+READ = {
+    "small_model.json": shipped.measured,
+    shipped.CHECKSUMS: shipped.measured,
+    "loaders.json": loading.profiles,
+    "small_base.safetensors": shipped.base,
+    "adapters/people/adapter_config.json": lambda: shipped.adapter("people"),
+    "adapters/people/adapter_model.safetensors": lambda: shipped.adapter("people"),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes, devices and links are made as on Unix")
+@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("instead", INSTEAD)
+def test_what_is_no_file_of_ours_is_one_line_that_says_how_to_get_it_back(
+    copied, monkeypatch, name, instead
+):
+    monkeypatch.setattr(datafiles, "DATA", copied)
+    INSTEAD[instead](copied / name)
+    with damaged(rf"{Path(name).name} (is damaged|cannot be read)") as caught:
+        READ[name]()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [
+    "{}", '{"reports": [], "profiles": [], "features": []}',
+    '{"reports": 3, "profiles": [], "features": {}}',
+    '{"reports": [{"name": "x"}], "profiles": [], "features": {}}',
+    '{"reports": [], "profiles": [3], "features": {}}',
+])  # fmt: skip
+def test_loaders_that_lack_something(copied, monkeypatch, content):
+    monkeypatch.setattr(datafiles, "DATA", copied)
+    (copied / "loaders.json").write_text(content)
+    with damaged(r"loaders\.json is damaged: reports, features or profiles lack something"):
+        loading.profiles()
+
+
+def test_the_line_gets_the_file_back(copied, monkeypatch):
+    """Also where the damage has been staged, and where a folder stands in the file's place."""
+    root = copied.parent / "project"
+    (root / "helpers").mkdir(parents=True)
+    data = shutil.copytree(copied, root / "helpers" / "data")
+    monkeypatch.setattr(shipped, "DATA", data)
+
+    def git(*arguments):
+        own = ["-c", "user.name=x", "-c", "user.email=x@y", "-c", "commit.gpgsign=false"]
+        subprocess.run(["git", *own, *arguments], cwd=root, check=True, capture_output=True)
+
+    git("init", "-q")
+    git("add", "--all")
+    git("commit", "-qm", "as it ships")
+    file = data / "small_model.json"
+    good = file.read_bytes()
+    for spoil in ("staged", "a folder"):
+        if spoil == "staged":
+            file.write_bytes(good[:-9])
+            git("add", "--all")
+        else:
+            INSTEAD[spoil](file)
+            (file / "in the way").touch()
+        with damaged("small_model.json") as caught:
+            shipped.measured()
+        (said,) = re.findall(r"`git (.*?)`", str(caught.value))
+        git(*said.split())
+        assert file.read_bytes() == good
+    assert shipped.measured()["base"]
+
+
 def test_a_failure_is_not_remembered(copied):
     file = copied / "small_model.json"
     good = file.read_bytes()
@@ -343,9 +430,9 @@ def test_every_file_of_results_has_a_checksum():
 def test_weights_that_were_never_recorded(copied):
     sums, model = (copied / name for name in (shipped.CHECKSUMS, "small_model.json"))
     model.write_text('{"made": {}}')
-    digest = shipped.digest_of(model.name, model.read_bytes())
+    digest = datafiles.digest_of(model.name, model.read_bytes())
     sums.write_text(json.dumps({model.name: digest}))
-    with pytest.raises(shipped.DataError, match=r"small_base\.safetensors is damaged"):
+    with pytest.raises(datafiles.DataError, match=r"small_base\.safetensors is damaged"):
         shipped.base()
 
 

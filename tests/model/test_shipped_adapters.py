@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from helpers import adapters
+from helpers import adapters, datafiles
 from helpers.model import recall, results, shipped
 from helpers.model.tasks import SHIPPED_ADAPTERS
 from helpers.model.update import apply_update
@@ -105,7 +105,7 @@ def test_damage_is_named(copied, file, spoil):
         path.unlink()
     else:
         path.write_bytes(spoil(path.read_bytes()))
-    with pytest.raises(shipped.DataError, match=rf"{re.escape(file)} (is damaged|cannot be)"):
+    with pytest.raises(datafiles.DataError, match=rf"{re.escape(file)} (is damaged|cannot be)"):
         shipped.adapter("people")
     assert shipped.adapter("style").modules
 
@@ -118,7 +118,7 @@ def test_json_without_its_spaces_is_no_damage(copied):
     assert shipped.adapter("people").modules
     shipped.adapter.cache_clear()
     path.write_text(json.dumps({**config, "r": 8}, separators=(",", ":")))
-    with pytest.raises(shipped.DataError, match="is damaged"):
+    with pytest.raises(datafiles.DataError, match="is damaged"):
         shipped.adapter("people")
 
 

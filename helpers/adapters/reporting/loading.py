@@ -12,12 +12,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-from ... import validation
+from ... import datafiles, validation
 from ...lora import scaling
-from ...tensorfile import read_json
 from ..formats import METADATA
 from ..modules import FULL, PAIR, Adapter, Module, Stated
 from ..peft import CONFIG, DEFAULTS
@@ -47,13 +45,26 @@ def loaders() -> tuple[Loader, ...]:
     >>> loaders()[0].name, loaders()[0].fault
     ('SGLang', 'applies alpha/r')
     """
-    return tuple(Loader(**each) for each in known()["reports"])
+    return tuple(_report(each) for each in known()["reports"])
+
+
+def _report(given: dict[str, Any]) -> Loader:
+    return Loader(**given)
 
 
 @lru_cache(maxsize=1)
 def known() -> dict[str, Any]:
     """What helpers/data/loaders.json says: reports, features in words, profiles."""
-    return read_json(Path(__file__).parents[2] / "data" / "loaders.json")
+    file = datafiles.DATA / "loaders.json"
+    content = datafiles.read_object(file)
+    try:
+        for kind, made in (("reports", _report), ("profiles", _profile)):
+            for each in content[kind]:
+                made(each)
+        content["features"].items()
+    except (AttributeError, KeyError, TypeError):
+        raise datafiles.damaged(file, "reports, features or profiles lack something") from None
+    return content
 
 
 @dataclass(frozen=True)
