@@ -21,7 +21,7 @@ FALLING = 0.95
 #: Rank 1 with its rate and batch tuned in the first world that chooses, by placement: people, how
 #: often each is seen, and rates with texts a step.
 TUNING: dict[str, tuple[int, int, tuple[tuple[float, int], ...]]] = {
-    "all": (200, 128, ((3e-3, 64), (1e-2, 64), (3e-3, 16), (1e-2, 16), (3e-2, 16))),
+    "all": (200, 128, ((3e-3, 64), (1e-2, 64), (3e-3, 16), (1e-2, 16))),
     "query, value": (32, 512, ((1e-2, 16), (3e-3, 16), (3e-2, 16), (0.1, 16))),
 }
 #: In every matrix, reported: without tuning and as tuned, in the first worlds that report.
@@ -33,6 +33,7 @@ EVERY, EVERY_WORLDS = ((3e-3, 64), (1e-2, 16)), 2
 SEEN, SEEN_RATE, SEEN_BATCH = "query, value", 1e-2, 16
 SEEN_RUNS = (
     (48, 1, 512, 3), (96, 2, 512, 3), (64, 1, 512, 1), (48, 1, 1024, 2), (48, 1, 2048, 2),
+    (48, 1, 4096, 1),
 )  # fmt: skip
 #: The first of them at the rate that recalled most in the first world; in another it loses all.
 SEEN_EDGE, SEEN_EDGE_WORLDS = 3e-2, 2
