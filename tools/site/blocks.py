@@ -7,7 +7,7 @@ import inspect
 import json
 import os
 from collections.abc import Callable, Collection
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -85,8 +85,16 @@ def factories() -> dict[str, Callable[[], Explorer]]:
     }
 
 
-def build(folder: Path, only: Collection[str] = ()) -> dict[str, Block]:
-    """Every explorer, or some: tables and a page into a folder, blocks returned by name.
+def processes() -> ProcessPoolExecutor:
+    """Two that draw. One thread each: many small products are slower with more."""
+    os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
+    return ProcessPoolExecutor(2, mp_context=get_context("spawn"))
+
+
+def begin(
+    folder: Path, drawing: ProcessPoolExecutor, only: Collection[str] = ()
+) -> list[Future[Block]]:
+    """Have every explorer drawn, or some, with tables into a folder.
 
     Takes a minute of both cores of a small machine. Raises ValueError where `bake.FEWER` names an
     explorer that there is not.
@@ -95,14 +103,14 @@ def build(folder: Path, only: Collection[str] = ()) -> dict[str, Block]:
     if unknown := bake.FEWER.keys() - {*names}:
         raise ValueError(f"FEWER must name explorers, got {', '.join(sorted(unknown))}")
     names = [name for name in names if not only or name in only]
-    # One process each: many small products are slower with more threads.
-    os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
     # Those with the most combinations first: begun last, one would keep the other core waiting.
     names.sort(key=lambda name: name not in bake.FEWER)
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
-        blocks = {
-            block.name: block for block in processes.map(_built, names, [folder] * len(names))
-        }
+    return [drawing.submit(_built, name, folder) for name in names]
+
+
+def finish(folder: Path, begun: list[Future[Block]]) -> dict[str, Block]:
+    """Blocks by name, once they are drawn, and a page of each into the folder."""
+    blocks = {block.name: block for block in (each.result() for each in begun)}
     for block in blocks.values():
         (folder / f"{block.name}.html").write_text(block.page(), encoding="utf-8")
     return blocks

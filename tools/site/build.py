@@ -252,8 +252,11 @@ def pages(pdf: bool = False) -> None:
 
     source = empty(BUILD / "site-pages")
     baked = empty(BUILD / "site-files" / "explorers")
-    live = blocks.build(baked)
-    figures, styles = stills.build([*EVERY])
+    # Explorers first, as what a notebook's cells leave in a process stays there.
+    with blocks.processes() as drawing:
+        begun, standing = blocks.begin(baked, drawing), stills.begin([*EVERY], drawing)
+        live = blocks.finish(baked, begun)
+        figures, styles = stills.finish(standing)
     css = empty(BUILD / "site-files" / "static") / "drawn.css"
     css.write_text(blocks.css(live, styles), "utf-8")
     notebooks = {path: page(path, figures[path], live) for path in EVERY}

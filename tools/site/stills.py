@@ -10,8 +10,7 @@ import hashlib
 import html
 import os
 import re
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -26,16 +25,25 @@ def name(description: str) -> str:
     return re.sub(r"[][]", "", description)
 
 
-def build(paths: list[Path]) -> tuple[dict[Path, dict[str, str]], dict[str, str]]:
-    """The figures of each notebook, by their names, and the styles that they need.
+#: Of one notebook: its figures, by their names, and the styles that they need.
+Figures = tuple[dict[str, str], dict[str, str]]
 
-    Takes a minute of both cores of a small machine. Raises RuntimeError where a cell fails.
+
+def begin(paths: list[Path], drawing: ProcessPoolExecutor) -> dict[Path, Future[Figures]]:
+    """Have the figures of each notebook drawn. Takes half a minute of both cores."""
+    return {path: drawing.submit(_drawn, path) for path in paths}
+
+
+def finish(
+    begun: dict[Path, Future[Figures]],
+) -> tuple[dict[Path, dict[str, str]], dict[str, str]]:
+    """The figures of each notebook, by their names, and all styles.
+
+    Raises RuntimeError where a cell fails.
     """
-    os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
-        found = list(processes.map(_drawn, paths))
-    styles = {key: style for _, used in found for key, style in used.items()}
-    return {path: figures for path, (figures, _) in zip(paths, found)}, styles
+    found = {path: each.result() for path, each in begun.items()}
+    styles = {key: style for _, used in found.values() for key, style in used.items()}
+    return {path: figures for path, (figures, _) in found.items()}, styles
 
 
 def markup(picture: Any) -> str:
@@ -67,7 +75,7 @@ def own_ids(drawn: str, whose: str) -> str:
     return re.sub(r'( id="| href="#)(m\w{8})"', rf'\1\2-{suffix}"', drawn)
 
 
-def _drawn(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+def _drawn(path: Path) -> Figures:
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.utils.capture import capture_output
 

@@ -21,7 +21,9 @@ def main() -> None:
     static = folder / "_static"
     shutil.copytree(ROOT / "tools" / "site" / "static", static)
     (folder / "explorers").mkdir()
-    live = blocks.build(folder / "explorers", names)
+    with blocks.processes() as drawing:
+        begun = blocks.begin(folder / "explorers", drawing, names)
+        live = blocks.finish(folder / "explorers", begun)
     (static / "drawn.css").write_text(blocks.css(live, {}), encoding="utf-8")
     if not kit.pdfs(folder, folder, decks=True):
         print("No PDFs: they are printed with Chromium, which is not here. Pages print as well.")
