@@ -42,8 +42,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Chromium. Where it is missing: a skip, or a failure where it must be there."""
+def chromium() -> Iterator[Callable[[], Any]]:
+    """Chromium, started anew where it has crashed: the next test has nothing to do with that.
+
+    Where it is missing: a skip, or a failure where it must be there.
+    """
     missing = [
         what
         for what, there in (("Playwright", find_spec("playwright")), ("Chromium", lab.chromium()))
@@ -55,13 +58,26 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = lab.launch(playwright)
-        yield browser
-        browser.close()
+        started: list[Any] = []
+
+        def running() -> Any:
+            if not started or not started[-1].is_connected():
+                started.append(lab.launch(playwright))
+            return started[-1]
+
+        yield running
+        for browser in started:
+            browser.close()
+
+
+@pytest.fixture
+def browser(chromium: Callable[[], Any]) -> Any:
+    """Chromium, which runs."""
+    return chromium()
 
 
 @pytest.fixture(scope="session")
-def server(browser: Any, pytestconfig: pytest.Config) -> Iterator[lab.Server]:
+def server(chromium: Callable[[], Any], pytestconfig: pytest.Config) -> Iterator[lab.Server]:
     """JupyterLab. It asks for the browser first: without one it need not start."""
     environments = FRONT_ENDS[pytestconfig.getoption("front_end")]
     missing = [path.parts[-3] for path in environments.values() if not path.exists()]
@@ -72,27 +88,30 @@ def server(browser: Any, pytestconfig: pytest.Config) -> Iterator[lab.Server]:
 
 
 @pytest.fixture(scope="session")
-def context(browser: Any, server: lab.Server) -> Iterator[Any]:
-    """One profile for all pages, so that the front end is downloaded once."""
-    context = server.context(browser)
-    yield context
-    context.close()
-
-
-@pytest.fixture(scope="session")
-def open_notebook(server: lab.Server, context: Any) -> Iterator[Callable[[str], Any]]:
+def open_notebook(
+    server: lab.Server, chromium: Callable[[], Any]
+) -> Iterator[Callable[[str], Any]]:
     """Opens a notebook by its name in JupyterLab, in the page of the one before it.
 
-    Loading the front end anew for each would take as long as all tests of some notebooks.
+    Loading the front end anew for each would take as long as all tests of some notebooks. Only
+    where the page or its browser has crashed there is a new one.
     """
     pages: list[Any] = []
 
     def opened(name: str) -> Any:
-        if pages:
-            lab.another(pages[0], name)
-        else:
-            pages.append(server.open(context, name))
-        return pages[0]
+        try:
+            if pages:
+                lab.another(pages[0], name)
+                return pages[0]
+        except Exception:
+            if pages:  # else it has crashed
+                raise
+        browser = chromium()
+        page = server.open(server.context(browser), name)
+        for crashes, what in ((page, "crash"), (browser, "disconnected")):
+            crashes.on(what, lambda _: pages.clear())
+        pages.append(page)
+        return page
 
     yield opened
     for page in pages:
