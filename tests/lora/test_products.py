@@ -47,3 +47,16 @@ def test_wide_factors_and_float64_take_the_core():
     np.testing.assert_allclose(found[0], dense, rtol=1e-6)
     found = products.values([(B.T[:, :3] * 1e150, A[:3] * 1e150)])
     assert np.all(np.isfinite(found))
+
+
+def test_each_product_is_what_it_is_alone():
+    """Large ones beside small ones, and some that squares would leave without digits."""
+    rows = ([3, 2], [1, 1e-9], [1e-12, 1e-13], [1e12, 1e3], [0, 0])
+    pairs = [with_values(values, 9, 8, seed, "<f4") for seed, values in enumerate(rows)]
+    alone = np.stack([products.values([pair])[0] for pair in pairs])
+    np.testing.assert_allclose(products.values(pairs), alone, rtol=1e-12)
+
+
+def test_products_of_rank_one():
+    pairs = [with_values([value], 9, 8, 1, "<f4") for value in (5.0, 1e-3)]
+    np.testing.assert_allclose(products.values(pairs)[:, 0], [5.0, 1e-3], rtol=1e-6)

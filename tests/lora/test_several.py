@@ -131,3 +131,19 @@ def test_the_best_for_a_parameter_come_first(seed):
         for room in (0, worth[count][1] - 1):
             ranks = several.ranks_for_budget(spectra, size + room)
             assert kept(spectra, ranks) >= expected * (1 - 1e-12)
+
+
+@pytest.mark.parametrize("share", [0.4, 0.5, 1.0])
+def test_a_share_of_the_numbers_is_so_many_numbers(share):
+    sizes = [18 * len(each.values) for each in THREE]
+    targets = [several.Targets(budget=each) for each in (share, int(share * sum(sizes)))]
+    found, said = (list(each.ranks(THREE, sizes)) for each in targets)
+    assert found == said
+    assert sum(18 * rank for rank in found) <= share * sum(sizes)
+    assert share < 1 or found == [3, 2, 2], "all that is not zero"
+
+
+@pytest.mark.parametrize("budget", [0, -1, float("nan")])
+def test_a_budget_is_above_nothing(budget):
+    with pytest.raises(ValueError, match="budget must be"):
+        several.Targets(budget=budget).check(9)

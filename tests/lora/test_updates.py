@@ -116,3 +116,21 @@ def test_cached_arrays_are_read_only():
 def test_a_noise_level_is_factorised_once():
     first = updates.article_singular_values("style", 0.05)
     assert updates.article_singular_values("style", 0.05) is first
+
+
+def test_what_is_left_out_is_what_the_signature_says():
+    """The article's shape and rank, and the ends 5 and 0.5 of its line."""
+    found, said = (
+        updates.simulate(np.random.RandomState(3), **given)
+        for given in ({}, {"shape": (64, 64), "rank": 4, "largest": 5.0, "smallest": 0.5})
+    )
+    np.testing.assert_array_equal(found.matrix(), said.matrix())
+    assert found.singular_values.tolist() == [5.0, 3.5, 2.0, 0.5]
+
+
+def test_numbers_come_from_a_stream_of_ones_own():
+    for stream in (np.random, None):
+        with pytest.raises(TypeError, match="generator must be"):
+            updates.simulate(stream)
+    with pytest.raises(ValueError, match="largest must be"):
+        updates.simulate(np.random.RandomState(0), largest=0)

@@ -152,6 +152,8 @@ def test_tables_and_texts_of_stored_outputs_can_be_used():
     assert scope.value(r"in_file('Makefile', r'OVER \?= (\d+)')") == 60
     with pytest.raises(KeyError, match=r"Makefile has \[\] for 'NEVER', not one thing"):
         scope.value("in_file('Makefile', 'NEVER')")
+    with pytest.raises(KeyError, match=r"Makefile has \['\d+', '\d+'\] for .* not one thing"):
+        scope.value(r"in_file('Makefile', r'(?:N|OVER) \?= (\d+)')")
 
 
 @pytest.mark.parametrize(

@@ -53,9 +53,9 @@ def test_cells_that_answer_are_those_from_the_prompt_to_the_question():
     assert [cell.source for cell in build.answering(cells)] == ["c", "e"]
 
 
-def test_the_first_notebook_runs_by_itself_and_no_other():
-    asked = [build.lite_link(path.name).endswith(f"{path.name}&run=first") for path in PATHS]
-    assert asked == [True] + [False] * (len(PATHS) - 1)
+def test_each_page_opens_its_own_notebook_and_the_first_runs_by_itself():
+    asked = [build.lite_link(path.name).partition("?path=notebooks/")[2] for path in PATHS]
+    assert asked == [f"{PATHS[0].name}&run=first", *(path.name for path in PATHS[1:])]
 
 
 def test_the_edition_has_the_script_for_it(tmp_path):

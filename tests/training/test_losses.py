@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import training
+from helpers.training import losses
 from tests.support.training import FACTS, central_difference, draw, some_loss
 
 
@@ -129,3 +130,9 @@ def test_the_best_update_needs_enough_examples():
     data = training.noisy_data(np.eye(4), 3, 0.1, np.random.RandomState(0))
     with pytest.raises(ValueError, match="at least as many examples"):
         data.best_update(2)
+
+
+def test_squares_are_added_up_within_each_run():
+    runs = draw(1, 3, 2, 4, 5)
+    by_loops = [[sum(x**2 for x in runs[i, j].ravel()) for j in range(2)] for i in range(3)]
+    np.testing.assert_allclose(losses.squared_norm(runs), by_loops)

@@ -32,7 +32,6 @@ also_copy=
 _READING = ("reading", "structures", "field", "peft", "singular_values")
 #: Modules that no file of tests mirrors, and the files that hold them.
 ELSEWHERE = {
-    "lora/over_modules": ("adapters/reporting/test_summary",),
     "adapters/assembly": tuple(f"adapters/test_{name}" for name in _READING),
     "adapters/formats": tuple(f"adapters/test_{name}" for name in _READING),
     "adapters/modules": tuple(f"adapters/test_{name}" for name in _READING),
