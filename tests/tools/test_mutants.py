@@ -118,10 +118,12 @@ def test_caught_survived_and_stopped_are_told_apart(tree):
 
 
 RUN = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from tools.mutants import running
 
+# A shell starts what goes to the background without it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 running.project.files = lambda: []
 running._child = lambda *_: time.sleep(60)
 if sys.argv[1:]:
