@@ -74,9 +74,10 @@ def _bytes(file: Path) -> bytes:
     """Of a plain file: a pipe would never end, and neither would a device."""
     try:
         found = file.stat()
-        if stat.S_ISREG(found.st_mode) and found.st_size <= _MOST:
-            return file.read_bytes()
+        if not stat.S_ISREG(found.st_mode):
+            raise damaged(file, "it is no plain file")
+        if found.st_size > _MOST:
+            raise damaged(file, f"it has {found.st_size} bytes")
+        return file.read_bytes()
     except OSError as error:
         raise DataError(f"{file.name} cannot be read ({error.strerror}). {_GET_BACK}") from None
-    plain = stat.S_ISREG(found.st_mode)
-    raise damaged(file, f"it has {found.st_size} bytes" if plain else "it is no plain file")
