@@ -128,7 +128,8 @@ def neighbours(path):
         link = f"appendix/{path.name}"
         return [
             f"../{other.name}" for other in PATHS
-            if any(link in links(cell.source) for cell in markdown_cells(load(other)))
+            if any(found.partition("#")[0] == link
+                   for cell in markdown_cells(load(other)) for found in links(cell.source))
         ]  # fmt: skip
     at = PATHS.index(path)
     return [PATHS[i].name for i in (at - 1, at + 1) if 0 <= i < len(PATHS)]
