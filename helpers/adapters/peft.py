@@ -173,7 +173,7 @@ def _number(value: Any, name: str, where: str, whole: bool = False) -> float:
     if not good or not low <= value <= high:
         kind = f"a {'whole ' * whole}number between {low} and {high:g}"
         raise FileError(f"{where}: {name} must be {kind}, got {shown(repr(value))}")
-    return value if whole else float(value)
+    return float(value)
 
 
 def _flag(config: Mapping[str, Any], name: str, where: str) -> bool:

@@ -38,6 +38,8 @@ RANKS = {"model.layers.1.mlp.up": 2}
         ("model", set()),
         ("layers.(0|1).(q|k)_proj", {0, 1}),
         (r".*\.1\..*", {1, 2}),
+        (r".*?\.1\..*", {1, 2}),
+        (r"layers\.(\d)+\.q_proj", {0, 1}),
         ("embed", {3}),
     ],
 )
@@ -46,6 +48,19 @@ def test_alpha_patterns(tmp_path, pattern, matched):
     for i, module in enumerate(adapter.modules):
         expected = 7 if i in matched else 5 if i < 2 else 12
         assert module.alpha == expected
+
+
+@pytest.mark.parametrize(
+    "pattern, ways, power",
+    [
+        ("q_proj", 1, 0), ("(up|down)_proj", 2, 0), ("a?b", 2, 0), ("(up|down){2}", 4, 0),
+        ("(up|down){0,2}", 1 + 2 + 4, 0), (".*b", 1, 1), (".*?b", 1, 1), ("(.)*b", 1, 1),
+        (".*b.+", 1, 2), ("(.*b|c)", 2, 1), ("(up|down).*", 2, 1),
+    ],
+)  # fmt: skip
+def test_the_ways_to_match_are_counted(pattern, ways, power):
+    """Of choices by hand; an endless repetition ends anywhere, a power of the name's length."""
+    assert peft.compile_patterns({pattern: 1}, "here").costs == [(ways, power)]
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,7 @@ def test_patterns_reach_the_processors_of_attention(tmp_path):
         ({"ss_network_alpha": "Dynamic", "ss_network_dim": "Dynamic"}, 1.0),
         ({"ss_network_alpha": "2", "ss_network_dim": "8"}, 1.0),  # of modules of another rank
         ({"ss_network_alpha": "nan", "ss_network_dim": "4"}, 1.0),
+        ({"ss_network_alpha": "2", "ss_network_dim": "0"}, 1.0),
         ({}, 1.0),
     ],
 )  # fmt: skip
@@ -163,6 +164,21 @@ def test_alpha_and_rank_in_the_header_only(tmp_path, header, scale):
     (module,) = adapters.read(path).modules
     assert module.scale == (1.0 if "ss_network_alpha" in header else scale)
     assert {1.0, scale} == {each.scale for each in (*module.stated, module)} | {1.0}
+
+
+@pytest.mark.parametrize("rank", [1, 64, 320])
+def test_a_header_of_any_rank(tmp_path, rank):
+    arrays = pair("unet.x.to_q", rank, down=".lora_down.weight", up=".lora_up.weight")
+    header = {"ss_network_alpha": "3", "ss_network_dim": str(rank)}
+    (module,) = adapters.read(single(tmp_path / "w.safetensors", arrays, header)).modules
+    assert module.scale == 3 / rank
+
+
+@pytest.mark.parametrize("said", ["{", '{"r": "four", "lora_alpha": 4}'])
+def test_metadata_that_cannot_be_read_is_named_with_its_file(tmp_path, said):
+    path = single(tmp_path / "w.safetensors", pair("to_q"), {"lora_adapter_metadata": said})
+    with pytest.raises(adapters.FileError, match=r"the metadata of \S*w\.safetensors"):
+        adapters.read(path)
 
 
 def test_two_places_that_disagree_are_told(tmp_path):
@@ -242,7 +258,7 @@ def test_an_mlx_folder(tmp_path):
         "m.q.lora_a": a, "m.q.lora_b": b, "m.q.m": draw(5, 16),
         "m.switch.lora_a": stack_a, "m.switch.lora_b": stack_b,
     }  # fmt: skip
-    folder = mlx_folder(tmp_path / "a", arrays, fine_tune_type="dora")
+    folder = mlx_folder(tmp_path / "a", arrays, fine_tune_type="dora", rank=4)
     for path in (folder, folder / "adapters.safetensors"):
         adapter = adapters.read(path)
         assert adapter.source == "mlx"
@@ -260,6 +276,7 @@ def test_mlx_files_that_cannot_be_read(tmp_path):
     arrays = {"m.q.lora_a": draw(1, 12, 4), "m.q.lora_b": draw(2, 4, 16)}
     for i, (config, said) in enumerate((
         ({"fine_tune_type": "full"}, "holds whole weights, which `inspect NEW --against BASE`"),
+        ({"alpha": 20.0, "rank": 4}, "is mlx-vlm's, whose alpha is the scale itself"),
         ({"lora_parameters": {}}, "must have a scale, got None"),
         ({"lora_parameters": {"scale": "20"}}, "must have a scale, got 20"),
         ({"lora_parameters": {"scale": -1}}, "alpha must be between"),

@@ -111,6 +111,19 @@ def test_the_plan_agrees_with_the_whole():
     assert adapters.total_error(cuts) == pytest.approx(float(whole), rel=1e-9)
 
 
+@pytest.mark.parametrize("share", [0.5, 0.8, 1.0])
+def test_a_share_of_the_budget_is_one_of_the_numbers_in_the_factors(tmp_path, share):
+    made = factors()
+    adapter = adapters.read(peft_folder(tmp_path / "a", made))
+    numbers = sum(A.size + B.size for A, B in made.values())
+    found, said = (
+        [cut.rank for cut in adapters.plan(adapter, budget=budget)]
+        for budget in (share, int(share * numbers))
+    )
+    assert found == said
+    assert share < 1 or found == [module.rank for module in adapter.modules]
+
+
 @pytest.mark.parametrize("target", [0.5, 0.8, 0.95, 0.999])
 def test_kohyas_sv_fro_is_the_root_of_the_energy(target):
     """networks/resize_lora.py: the first index at which the energy reaches target squared."""

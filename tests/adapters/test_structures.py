@@ -134,13 +134,16 @@ def test_lora_of_a_convolution_in_three_parts(tmp_path):
 
 def test_differences_are_added_whole(tmp_path):
     """As in distilled video models: matrices have a spectrum, vectors are named."""
-    D, C = draw(1, 7, 5), draw(2, 6, 3, 2, 2)
+    D, C, T = draw(1, 7, 5), draw(2, 6, 3, 2, 2), draw(6, 6, 3, 2)
     arrays = {
-        "a.diff": D, "c.diff": C, "n.diff": draw(3, 6), "a.diff_b": draw(4, 7),
+        "a.diff": D, "c.diff": C, "t.diff": T, "n.diff": draw(3, 6), "a.diff_b": draw(4, 7),
         "a.alpha": 100.0, "m.diff_m": draw(5, 1, 6, 6),
     }  # fmt: skip
     adapter = adapters.read(written(tmp_path / "d.safetensors", arrays))
-    check(adapter, {"a": D, "c": C}, ["full", "full"])
+    check(adapter, {"a": D, "c": C, "t": T}, ["full"] * 3)
+    assert [(module.kind, module.kernel) for module in adapter.modules] == [
+        ("linear", ()), ("conv2d", (3, 2, 2)), ("conv1d", (3, 2)),
+    ]  # fmt: skip
     assert set(adapter.ignored.values()) == {"difference that is added whole"}
     assert len(adapter.ignored) == 3
     assert "difference that is added whole, 3 tensors" in " ".join(adapter.notes)

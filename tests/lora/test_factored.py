@@ -27,6 +27,15 @@ def test_cores_of_any_shape_and_size(seed, d, k, r, sizes):
     )
 
 
+def test_cores_of_a_stack_are_those_of_each():
+    stream = np.random.RandomState(0)
+    B, A = stream.standard_normal((3, 5, 4)), stream.standard_normal((3, 4, 6))
+    cores, units = factored.core(B, A)
+    for i in range(3):
+        core, unit = factored.core(B[i], A[i])
+        np.testing.assert_allclose(cores[i] * units[i], core * unit, rtol=1e-12)
+
+
 @given(
     seed=st.integers(0, 2**31), d=st.integers(1, 9), k=st.integers(1, 9), r=st.integers(1, 9),
     data=st.data(),

@@ -1,5 +1,7 @@
 """Tensors are read as the library reads them, whole or by rows, and never beyond the file."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -110,6 +112,14 @@ def test_a_tensor_larger_than_the_free_memory_is_refused_unread(tmp_path, monkey
 def test_free_memory_is_that_of_this_machine():
     free = reading.free_memory()
     assert free is None or 10**6 < free < 10**15
+    assert free is not None or not Path("/proc/meminfo").exists()
+
+
+def test_numbers_that_are_not_finite_are_counted(tmp_path):
+    path = tmp_path / "made.safetensors"
+    path.write_bytes(file_bytes({"x": (np.array([1, np.nan, np.inf, 2, -np.inf]), "F16")}))
+    with pytest.raises(tensorfile.FileError, match=r"made\.safetensors: tensor x .*got 3 that are"):
+        tensorfile.open_file(path).read("x")
 
 
 def test_parts_of_one_tensor_at_a_time_are_kept(tmp_path):

@@ -111,6 +111,16 @@ def test_exponents_under_other_conditions(loss, condition, expected):
     np.testing.assert_allclose(found, expected, atol=0.1)
 
 
+def test_what_is_left_out_is_what_the_signature_says(loss):
+    """Adam sees the gradient as it is: not resized, not blurred, not clipped."""
+    said = {"optimiser": "adam", "size": 1.0, "noise": 0.0, "clipped": False, "init": "kaiming",
+            "ranks": RANKS, "seeds": range(10)}  # fmt: skip
+    found, expected = (
+        training.first_step_exponent(loss.target, [1.0] * 6, **given) for given in ({}, said)
+    )
+    assert found == expected
+
+
 def test_as_many_scales_as_ranks(loss):
     with pytest.raises(ValueError, match="scales must be one for each of 6 ranks, got 2"):
         training.first_step_exponent(loss.target, [1.0, 2.0])

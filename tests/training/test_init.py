@@ -18,7 +18,9 @@ def test_only_pefts_gaussian_start_shrinks_with_the_rank():
     for start, shrinks in (("kaiming", False), ("gaussian", False), ("peft_gaussian", True)):
         ratio = training.init_variance(2, 64, start) / training.init_variance(8, 64, start)
         assert ratio == pytest.approx(16 if shrinks else 1)
-    assert training.init_variance(5, 64, "peft_gaussian") == pytest.approx(1 / 25)
+    for rank in (1, 5):
+        variance = training.init_variance(rank, 64, "peft_gaussian")
+        assert variance == pytest.approx(1 / rank**2)
     assert np.abs(training.init_A(np.random.RandomState(0), 64, 64)).max() <= 1 / 8
 
 

@@ -84,6 +84,16 @@ def test_compare_starts_both_scalings_from_the_same_a():
     np.testing.assert_allclose(history.loss[0], history.loss[1])
 
 
+def test_what_is_left_out_is_what_the_signature_says():
+    """Adam, one seed, 100 steps, PEFT's start, one rate for both factors, both rules."""
+    said = {"optimiser": "adam", "seeds": (0,), "steps": 100, "init": "kaiming", "ratio_B": 1.0}
+    rules = ("alpha/r", "alpha/sqrt(r)")
+    found, expected = (
+        training.compare(FACTS, 2, 16, 0.01, **given) for given in ({}, {**said, "rules": rules})
+    )
+    np.testing.assert_array_equal(found.loss, expected.loss)
+
+
 @pytest.mark.parametrize(
     "call, message",
     [

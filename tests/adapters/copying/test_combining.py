@@ -36,6 +36,7 @@ def test_an_exact_merge(tmp_path):
     assert all(cut.error == 0 for cut in cuts)
     assert after.config["use_rslora"] is False
     assert {module.scale for module in after.modules} == {1.0}
+    assert after.ignored == {}, "a config has the alphas of a folder"
     for name, expected in summed(pair).items():
         module = next(each for each in after.modules if each.name == name)
         atol = 1e-6 * np.abs(expected).max()
@@ -73,6 +74,24 @@ def test_a_merge_of_files_has_alphas_where_loaders_need_them(tmp_path):
     for name, expected in summed(pair, [1, 1]).items():
         module = next(each for each in after.modules if each.name == name)
         np.testing.assert_allclose(after.delta(module), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("types, stored", [(("F16", "F32"), "F32"), (("F16", "F16"), "F16")])
+def test_a_merge_has_the_type_of_both_or_single_precision(tmp_path, types, stored):
+    pair = [adapters.read(peft_folder(tmp_path / str(i), dtype=t)) for i, t in enumerate(types)]
+    adapters.merge(pair, tmp_path / "out")
+    after = adapters.read(tmp_path / "out")
+    assert {entry.dtype for entry in after.tensors.entries.values()} == {stored}
+
+
+def test_a_sum_too_large_for_float64_is_refused_without_a_warning(tmp_path):
+    """Infinity times a singular value of zero is no number."""
+    tensors = {"x.lora_down.weight": (1e200 * np.eye(2, 3), "F64"),
+               "x.lora_up.weight": (1e200 * np.eye(4, 2), "F64")}  # fmt: skip
+    (tmp_path / "a.safetensors").write_bytes(file_bytes(tensors))
+    adapter = adapters.read(tmp_path / "a.safetensors")
+    with pytest.raises(adapters.FileError, match="module x: the sum is too large"):
+        adapters.merge([adapter, adapter], tmp_path / "b.safetensors")
 
 
 def test_what_cannot_be_merged_is_named(tmp_path):

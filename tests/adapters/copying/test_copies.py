@@ -64,7 +64,7 @@ def test_a_scale_of_a_power_of_two_changes_no_bit_of_the_product(tmp_path):
 
 @pytest.mark.parametrize(
     "scale, entries, dtype",
-    [(4, 4e3, "F16"), (16, 1e4, "F32"), (2**-9, 1e-4, "F32"), (3, 1.0, "F16")],
+    [(4, 4e3, "F16"), (16, 1e4, "F32"), (2, 3e4, "F32"), (2**-9, 1e-4, "F32"), (3, 1.0, "F16")],
 )
 def test_half_precision_becomes_single_where_it_would_lose(tmp_path, scale, entries, dtype):
     """Above 65504 there is nothing, and below 6e-5 digits are lost."""
@@ -184,9 +184,11 @@ def test_what_cannot_be_truncated(tmp_path):
     stem = "base_model.model.model.layers.0.q_proj"
     dora = peft_folder(tmp_path / "d", extra={f"{stem}.lora_magnitude_vector": (draw(1, 6), "F32")})
     plain = adapters.read(peft_folder(tmp_path / "a"))
+    by_config = adapters.read(peft_folder(tmp_path / "e", use_dora=True))  # and no magnitudes
     before = tree(tmp_path)
     for adapter, target, message in (
         (adapters.read(dora), {"rank": 1}, "DoRA"),
+        (by_config, {"rank": 1}, "DoRA"),
         (plain, {}, "exactly one of"),
         (plain, {"rank": 1, "error": 0.5}, "exactly one of"),
         (plain, {"max_rank": 1}, "exactly one of"),

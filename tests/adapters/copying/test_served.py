@@ -411,6 +411,25 @@ def test_experts_are_widened_with_the_rest(tmp_path):
         for one, other in zip(before.modules, after.modules):
             expected = before.delta(one)
             np.testing.assert_allclose(after.delta(other), expected, rtol=0, atol=1e-5)
+    adapters.truncate(before, tmp_path / "cut", rank=1)
+    *stacked, q = adapters.read(tmp_path / "cut").modules
+    assert ({each.rank for each in stacked}, q.rank) == ({r}, 1), "what follows them is cut"
+
+
+def test_stacked_experts_are_widened_with_the_rest(tmp_path):
+    """(experts, r, k) and (experts, d, r), as fused experts are saved."""
+    made = {
+        "e.lora_A.weight": draw(1, 3, 2, 4), "e.lora_B.weight": draw(2, 3, 5, 2),
+        "q.lora_A.weight": draw(3, 3, 5), "q.lora_B.weight": draw(4, 6, 3),
+    }  # fmt: skip
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(file_bytes({name: (each, "F32") for name, each in made.items()}))
+    before = adapters.read(path)
+    after = adapters.bake(before, tmp_path / "b.safetensors")
+    assert [module.rank for module in before.modules] == [2, 2, 2, 3]
+    assert [module.rank for module in after.modules] == [3, 3, 3, 3]
+    for one, other in zip(before.modules, after.modules):
+        np.testing.assert_array_equal(after.delta(other), before.delta(one))
 
 
 def test_what_a_config_scales_and_nobody_reads_is_not_baked(tmp_path):
