@@ -1,8 +1,6 @@
 """Rules of the house: which way arrows point, which names there are, what stands where."""
 
 import ast
-import doctest
-import importlib
 import re
 import subprocess
 import sys
@@ -10,6 +8,7 @@ from collections import Counter
 
 import pytest
 
+from tests.support import examples
 from tools import map as notebook_map
 from tools import project
 
@@ -160,8 +159,4 @@ def test_every_function_that_a_notebook_calls_has_an_example():
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
 def test_the_examples_of_a_module_run_and_give_what_they_say(name):
-    module, output = importlib.import_module(name), []
-    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
-    for example in doctest.DocTestFinder(exclude_empty=True).find(module, name):
-        runner.run(example, out=output.append)
-    assert runner.failures == 0, "".join(output)
+    assert examples.failures(examples.of(name)) == ""

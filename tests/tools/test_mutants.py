@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tools.mutants import __main__ as command
-from tools.mutants import faults, generated, running
+from tools.mutants import faults, generated, mutated, running
 from tools.project import ROOT
 
 pytestmark = pytest.mark.project
@@ -226,7 +227,9 @@ def test_modules_are_mutated_beside_the_tests_that_mirror_them():
     found = generated.modules()
     assert {"lora/scaling", "training/loop", "adapters/peft", "validation"} <= set(found)
     assert len(found) > 60
-    assert set(generated.ELSEWHERE) <= set(found), "they name files of tests that are not there"
+    assert set(generated.BESIDE) <= set(found)
+    tests = [file for module in found for file in generated.tests_of(module)]
+    assert [file for file in tests if not file.is_file()] == []
 
 
 MUTATED = """
@@ -259,11 +262,110 @@ def x_half__mutmut_4(x):
     if x >= 9:
         raise ValueError(f"x is {x}")
     return x / 2
+
+def x_said__mutmut_orig():
+    return {"key": "A sentence of words"}, ValueError("no")
+
+def x_said__mutmut_1():
+    return {"key": "XXA sentence of wordsXX"}, ValueError("no")
+
+def x_said__mutmut_2():
+    return {"key": "A SENTENCE OF WORDS"}, ValueError(None)
+
+def x_said__mutmut_3():
+    return {"KEY": "A sentence of words"}, ValueError("no")
+
+def x_said__mutmut_4():
+    return {"key": None}, ValueError("no")
 """
 
 
-def test_what_changes_an_errors_words_alone_is_left_out():
-    assert generated.only_words(MUTATED) == {"x_half__mutmut_1", "x_half__mutmut_2"}
+def test_what_changes_the_words_of_an_error_or_a_sentences_case_alone_is_left_out():
+    assert mutated.only_words(MUTATED) == {
+        "x_half__mutmut_1", "x_half__mutmut_2", "x_said__mutmut_1", "x_said__mutmut_2",
+    }  # fmt: skip
+
+
+def excusing(old, new):
+    return faults.Fault("generated", "helpers/half.py", old, new, ("tests",), "a reason")
+
+
+def test_a_written_reason_is_of_one_mutant():
+    """By what it changes, since numbers of mutants shift; the layout of its lines may differ."""
+    assert mutated.with_reason(MUTATED, [excusing("x > 9", "x >= 9")]) == {"x_half__mutmut_4"}
+    assert mutated.with_reason(MUTATED, [excusing("x > 9", "(x) >= (9)")]) == {"x_half__mutmut_4"}
+    assert mutated.with_reason(MUTATED, [excusing("x > 9", "x > 10"), excusing("y", "z")]) == set()
+
+
+@pytest.mark.parametrize(
+    "code, excused, verdict",
+    [
+        (0, False, "survived"), (0, True, "survived, with a reason"),
+        (33, True, "survived, with a reason"), (33, False, "no test reaches it"),
+        (1, False, "caught"), (1, True, "caught, and a reason says that it cannot be"),
+        (None, True, "not run"), (36, False, "stopped"),
+    ],
+)  # fmt: skip
+def test_what_came_out_for_a_mutant(code, excused, verdict):
+    assert generated._verdict(code, excused) == verdict
+
+
+def test_reasons_are_written_for_words_that_stand_there():
+    written = generated.reasons()
+    assert faults.stale(written) == []
+    assert [each for each in written if len(each.survives) < 20] == []
+    assert {each.file for each in written} <= {f"helpers/{m}.py" for m in generated.modules()}
+
+
+STARTED = """
+import os, pathlib, subprocess, sys, time
+pids = os.getpid(), subprocess.Popen(["sleep", "60"]).pid
+pathlib.Path(sys.argv[1]).write_text(f"{pids[0]} {pids[1]}")
+time.sleep(60)
+"""
+STARTING = f"""
+import signal, sys
+from pathlib import Path
+from tools.mutants import generated
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+command = [sys.executable, "-c", {STARTED!r}, sys.argv[1]]
+print(generated.ended_with_us(command, Path(), float(sys.argv[2])))
+"""
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a child ends with its parent on Linux alone")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, None])
+def test_mutmut_ends_with_the_run_that_started_it_or_when_its_time_is_over(tmp_path, number):
+    def within_seconds(condition):
+        end = time.monotonic() + 20
+        while not condition() and time.monotonic() < end:
+            time.sleep(0.05)
+        assert condition()
+
+    said = tmp_path / "pids"
+    run = subprocess.Popen(
+        [sys.executable, "-c", STARTING, said, "60" if number else "1"], cwd=ROOT,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    within_seconds(lambda: said.is_file() and " " in said.read_text())
+    child, grandchild = map(int, said.read_text().split())
+    if number:
+        run.send_signal(number)
+    printed, _ = run.communicate(timeout=20)
+    within_seconds(lambda: not alive(child))
+    if number == signal.SIGKILL:  # the child could not tell it: mutmut limits the time of its own
+        os.kill(grandchild, signal.SIGKILL)
+    else:
+        within_seconds(lambda: not alive(grandchild))
+        assert printed == ("" if number else "stopped after 1 s\n")
 
 
 def test_a_sample_of_mutants_is_the_same_at_every_run():

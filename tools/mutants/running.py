@@ -120,7 +120,7 @@ def tried(tests: Sequence[str], root: Path, seconds: float = SECONDS) -> Outcome
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     child = os.fork()
     if not child:
-        _end_with_parent()
+        end_with_parent()
         os._exit(_child(tests, root, report, seconds))
     try:
         _, status = os.waitpid(child, 0)
@@ -142,7 +142,7 @@ def tried(tests: Sequence[str], root: Path, seconds: float = SECONDS) -> Outcome
     return Outcome("caught", red[0], spent)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """In the child: it holds the parent's lock too, and is nothing without it."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
