@@ -88,7 +88,9 @@ def colab(session: nox.Session) -> None:
     """Google Colab's versions."""
     install(session)
     stored_outputs(session, "Haswell")
-    unit_tests(session, "tests/tools/test_bootstrap.py")
+    # With each Python it is told in other words what is installed.
+    unit_tests(session, "tests/tools/test_bootstrap.py", "tests/test_environment.py",
+               "tests/tools/test_environments.py")  # fmt: skip
 
 
 @nox.session(python=first_python("3.12", "3.11", "3.10"))

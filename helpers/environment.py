@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import sys
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
@@ -29,10 +30,12 @@ def _front_end() -> str:
     Where their package is not installed, as in the browser, something else shows the widgets.
     """
     try:
-        files = distribution("jupyterlab_widgets").files
+        package = distribution("jupyterlab_widgets")
     except PackageNotFoundError:
         return ""
-    places = [Path(str(file.locate())) for file in files or () if "labextensions" in file.parts]
+    # From Python 3.12 on, `package.files` passes over what is missing.
+    names = [row[0] for row in csv.reader((package.read_text("RECORD") or "").splitlines()) if row]
+    places = [Path(str(package.locate_file(name))) for name in names if "/labextensions/" in name]
     usual = Path(sys.prefix, "share/jupyter/labextensions/@jupyter-widgets/jupyterlab-manager")
     missing = [place for place in places or [usual / "package.json"] if not place.is_file()]
     remedy = "pip install --force-reinstall jupyterlab_widgets"

@@ -51,22 +51,23 @@ KINDS = {
 
 #: Runs in the environment. Prints what is missing; nothing where it is whole.
 CHECK = r"""
-import importlib, importlib.metadata, os, sys, sysconfig
+import csv, importlib, importlib.metadata, os, sys, sysconfig
 names = set()
 for package in importlib.metadata.distributions(path=[sysconfig.get_path("purelib")]):
     name = package.metadata["Name"] if package.metadata else None
     names.add(name)
-    files = package.files
-    if not name or not files:
+    # From Python 3.12 on, package.files passes over what is missing.
+    record = package.read_text("RECORD")
+    if not name or not record:
         sys.exit(f"{name or 'a package'} is half installed")
-    for file in files:
+    for file, _, told in csv.reader(record.splitlines()):
         size = None
         try:
-            size = os.stat(file.locate()).st_size
+            size = os.stat(package.locate_file(file)).st_size
         except OSError:
-            if not str(file).endswith(".pyc"):
+            if not file.endswith(".pyc"):
                 sys.exit(f"{name} lacks {file}")
-        if size is not None and file.size is not None and size != file.size:
+        if size is not None and told and size != int(told):
             sys.exit(f"{name} has a damaged {file}")
 if "pip" not in names:
     sys.exit("pip is missing")

@@ -89,7 +89,19 @@ def test_a_longer_list_is_installed_into_what_is_there(made, capsys):
     assert anew(capsys) == ""
 
 
-def test_an_interrupted_installation_is_made_anew(root, capsys, monkeypatch):
+#: What Python does from 3.12 on, for those before it.
+NEWER = """
+import importlib.metadata as m
+files = m.Distribution.files.fget
+m.Distribution.files = property(lambda self: [
+    each for each in files(self) or () if each.locate().exists()
+])
+"""
+
+
+@pytest.mark.parametrize("python", ["", NEWER], ids=["this", "newer"])
+def test_an_interrupted_installation_is_made_anew(root, capsys, monkeypatch, python):
+    monkeypatch.setattr(environments, "CHECK", python + environments.CHECK)
     with monkeypatch.context() as patch:
         patch.setattr(environments, "install", lambda *which: install(*which, stop=True))
         with pytest.raises(KeyboardInterrupt):
