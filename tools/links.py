@@ -4,7 +4,8 @@
 
 One line for each page that is gone, each arXiv number whose paper has another title than the
 one quoted beside it, each issue of `helpers/data/loaders.json` that was closed or opened since,
-and each of its dates that is older than six months. The exit status is 1 if there is one.
+each of its dates that is older than six months, and each loader that is described from older
+source under a title that names no version or date. The exit status is 1 if there is one.
 """
 
 from __future__ import annotations
@@ -145,12 +146,25 @@ def _dates(value: Any, where: str) -> Iterable[tuple[str, str]]:
 
 
 def old(loaders: dict[str, Any], today: date) -> list[str]:
-    """A line for each date of a look at a loader that is more than six months past."""
-    problems = []
-    for where, text in _dates(loaders, "loaders.json"):
+    """A line for each look at a loader, or source of one, that is more than six months past.
+
+    A title that names a version or date is marked, and "one ..." is no program that goes on.
+    """
+
+    def past(text: str) -> bool:
         then = date.fromisoformat(text)
-        if (today.year - then.year) * 12 + today.month - then.month >= MONTHS:
-            problems.append(f"{where}: last looked up on {text}, look again")
+        return (today.year - then.year) * 12 + today.month - then.month >= MONTHS
+
+    problems = [
+        f"{where}: last looked up on {text}, look again"
+        for where, text in _dates(loaders, "loaders.json") if past(text)
+    ]  # fmt: skip
+    for each in loaders["profiles"]:
+        if past(each["date"]) and not re.match(r"one |.*\d", each["title"]):
+            problems.append(
+                f"loaders.json/{each['name']}: its source is of {each['date']}: look again, or put "
+                "the date into its title"
+            )
     return problems
 
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .. import terminal
+from ..datafiles import DataError
 from ..tensorfile import FileError, left_over, new, shown
 from ..terminal import styled, wrapped
 from .copying import commands as copying
@@ -49,7 +50,11 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its status, or 2 after one line on stderr for bad input."""
-    given = _parser().parse_args(arguments)
+    try:
+        given = _parser().parse_args(arguments)
+    except DataError as error:  # of the loaders, whose names are choices
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 2
     try:
         with terminal.stoppable():
             status = int(given.run(given))

@@ -338,6 +338,32 @@ def test_loaders_that_lack_something(copied, monkeypatch, content):
         loading.profiles()
 
 
+@pytest.mark.parametrize("which, key, value, said", [
+    ("profiles", "scale", "alpha", "scale must be one of 'own', .*, got 'alpha'"),
+    ("profiles", "max_rank", "64", "max_rank of profile 'peft' is '64'"),
+    ("profiles", "max_rank", 0, "max_rank of profile 'peft' is 0"),
+    ("profiles", "refuses", "sharded", "refuses of profile 'peft' is 'sharded'"),
+    ("profiles", "refuses", ["shards"], r"profile 'peft' names .* without words: \['shards'\]"),
+    ("profiles", "reads", [3], r"reads of profile 'peft' is \(3,\)"),
+    ("profiles", "title", None, "title of profile 'peft' is None"),
+    ("profiles", "name", "vllm", "two of its profiles have one name"),
+    ("features", "what", "", "the words of feature 'dora' are"),
+    ("features", "cure", 3, "the words of feature 'dora' are"),
+])  # fmt: skip
+def test_a_loader_edited_wrongly_is_named(copied, monkeypatch, capsys, which, key, value, said):
+    """They are edited by hand, so a checksum does not stand for them."""
+    from helpers.adapters import __main__ as rank_lab
+
+    monkeypatch.setattr(datafiles, "DATA", copied)
+    file = copied / "loaders.json"
+    content = json.loads(file.read_text())
+    (content["profiles"][0] if which == "profiles" else content["features"]["dora"])[key] = value
+    file.write_text(json.dumps(content))
+    assert rank_lab.main(["check", str(copied / "adapters" / "people")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.search(rf"loaders\.json is damaged: {said}", line)
+
+
 def test_the_line_gets_the_file_back(copied, monkeypatch):
     """Also where the damage has been staged, and where a folder stands in the file's place."""
     root = copied.parent / "project"

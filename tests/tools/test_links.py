@@ -69,9 +69,25 @@ def test_an_issue_is_in_the_state_that_is_stated(stated, state, wrong):
 
 
 def test_a_look_that_is_half_a_year_past_is_old():
-    loaders = {"looked_up": "2026-05-31", "loaders": [{"read": "2026-07-01"}]}
+    loaders = {"looked_up": "2026-05-31", "profiles": [], "loaders": [{"read": "2026-07-01"}]}
     (problem,) = links.old(loaders, date(2026, 11, 26))
     assert problem == "loaders.json/looked_up: last looked up on 2026-05-31, look again"
+
+
+@pytest.mark.parametrize("title, on, wrong", [
+    ("ours", "2026-05-31", True), ("ours", "2026-06-01", False), ("ours 0.31", "2024-01-01", False),
+    ("ours (February 2026)", "2026-02-01", False), ("one without rsLoRA", "2024-01-01", False),
+])  # fmt: skip
+def test_a_loader_described_from_old_source_is_marked(title, on, wrong):
+    profile = {"name": "x", "title": title, "date": on}
+    found = links.old({"profiles": [profile]}, date(2026, 11, 26))
+    said = f"loaders.json/x: its source is of {on}: look again, or put the date into its title"
+    assert found == [said] * wrong
+
+
+def test_no_loader_was_old_and_unmarked_when_it_was_looked_up():
+    loaders = json.loads(links.LOADERS.read_text(encoding="utf-8"))
+    assert links.old(loaders, date.fromisoformat(loaders["looked_up"])) == []
 
 
 def test_our_own_citations_are_found():

@@ -8,9 +8,10 @@ as of which version and where that stands.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
@@ -58,12 +59,18 @@ def known() -> dict[str, Any]:
     file = datafiles.DATA / "loaders.json"
     content = datafiles.read_object(file)
     try:
-        for kind, made in (("reports", _report), ("profiles", _profile)):
-            for each in content[kind]:
-                made(each)
-        content["features"].items()
+        for each in content["reports"]:
+            _report(each)
+        names = [_profile(each).checked(content["features"]).name for each in content["profiles"]]
+        for name, said in content["features"].items():
+            if not said["what"] or not all(isinstance(each, str) for each in said.values()):
+                raise ValueError(f"the words of feature {name!r} are {said!r:.100}")
+        if len({*names}) < len(names):
+            raise ValueError(f"two of its profiles have one name: {names}")
     except (AttributeError, KeyError, TypeError):
         raise datafiles.damaged(file, "reports, features or profiles lack something") from None
+    except ValueError as error:
+        raise datafiles.damaged(file, str(error)) from None
     return content
 
 
@@ -106,6 +113,25 @@ class Profile:
     dead: tuple[str, ...] = ()
     wrong: tuple[str, ...] = ()
     depends: tuple[str, ...] = ()
+
+    def checked(self, features: Collection[str]) -> Profile:
+        """Itself. Raises ValueError for what the file has no business to hold: it is edited."""
+        effects = self.refuses, self.drops, self.dead, self.wrong, self.depends
+        for each in fields(self):
+            value, kind = getattr(self, each.name), each.type
+            if kind == "int | None":
+                fits = value is None or (type(value) is int and value > 0)
+            elif kind == "str":
+                fits = isinstance(value, str)
+            else:
+                fits = isinstance(value, tuple) and all(isinstance(one, str) for one in value)
+            if not fits:
+                raise ValueError(f"{each.name} of profile {self.name!r} is {value!r:.100}")
+        validation.choice("scale", self.scale, SCALES)
+        unknown = sorted(set(itertools.chain(*effects)) - set(features))
+        if unknown:
+            raise ValueError(f"profile {self.name!r} names features without words: {unknown}")
+        return self
 
 
 @lru_cache(maxsize=1)
@@ -175,7 +201,7 @@ def applied(adapter: Adapter, loader: str) -> list[Applied]:
     >>> one.trained, one.applied, one.ratio
     (1.0, 0.25, 0.25)
     """
-    how = validation.choice("scale", profile(loader).scale, SCALES)
+    how = profile(loader).scale
     scaled = [each for each in adapter.modules if each.form != FULL]
     return [Applied(each.name, each.scale, _scale(how, each, adapter, scaled)) for each in scaled]
 
