@@ -98,6 +98,15 @@ def test_the_difference_of_two_checkpoints(tmp_path, monkeypatch, dtypes, block)
     assert left_out["gone"].startswith("only in")
 
 
+def test_an_update_too_large_for_float64_is_refused_without_a_warning(tmp_path):
+    """Its product is not, and alpha takes it beyond."""
+    modules = [("x", "linear", (2, 3), (4, 2))]
+    made = {"x": (1e150 * np.eye(2, 3), 1e150 * np.eye(4, 2))}
+    folder = peft_folder(tmp_path / "a", made, "F64", modules=modules, r=2, lora_alpha=1e20)
+    with pytest.raises(adapters.FileError, match="module x: the update is too large for float64"):
+        adapters.spectra(adapters.read(folder))
+
+
 def test_two_checkpoints_that_are_equal(tmp_path):
     same = write_checkpoint(tmp_path / "a", {"w": (draw(1, 4, 5), "F32")})
     found, _ = adapters.difference(same, same / "model.safetensors")

@@ -234,7 +234,7 @@ def test_modules_are_mutated_beside_the_tests_that_mirror_them():
 
 MUTATED = """
 def x_half__mutmut_orig(x):
-    validation.number("x", x, 0)
+    validation.number("x", x, 0, " (so many)")
     if x > 9:
         raise ValueError(f"x is {x}")
     return x / 2
@@ -246,19 +246,19 @@ def x_half__mutmut_1(x):
     return x / 2
 
 def x_half__mutmut_2(x):
-    validation.number("x", x, 0)
+    validation.number("x", x, 0, " (so many)")
     if x > 9:
         raise ValueError(None)
     return x / 2
 
 def x_half__mutmut_3(x):
-    validation.number("x", x, 1)
+    validation.number("x", x, 1, " (so many)")
     if x > 9:
         raise ValueError(f"x is {x}")
     return x / 2
 
 def x_half__mutmut_4(x):
-    validation.number("x", x, 0)
+    validation.number("x", x, 0, " (so many)")
     if x >= 9:
         raise ValueError(f"x is {x}")
     return x / 2

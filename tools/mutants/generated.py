@@ -75,7 +75,8 @@ BESIDE = {
     "tensorfile/header": ("tensorfile/test_tensors", "tensorfile/test_writing",
                           "adapters/test_reading", "adapters/test_damage"),
     "tensorfile/tensors": ("adapters/test_damage", "adapters/test_singular_values"),
-    "tensorfile/writing": ("adapters/copying/test_copies", "adapters/copying/test_combining"),
+    "tensorfile/writing": (*(f"adapters/{name}" for name in _COPYING),
+                           "adapters/copying/test_served", "test_hardening"),
 }  # fmt: skip
 #: Modules whose tests are skipped without a package.
 NEEDS = {"tensorfile/gguf_files": "gguf"}

@@ -32,8 +32,8 @@ def _pairs(text: str) -> Iterator[tuple[str, Function, Function]]:
 def only_words(text: str) -> set[str]:
     """Mutants, by their functions' names, that change what an error says and nothing else.
 
-    That is a change inside `raise` or of an error's words, or of the name that a check is given
-    to call its argument; and of the case or the ends of a sentence, whoever says it.
+    That is a change inside `raise` or of an error's words, or of the words that a check is given
+    to call its argument by; and of the case or the ends of a sentence, whoever says it.
     """
     found, originals = set(), dict[str, str]()
     for name, node, original in _pairs(text):
@@ -45,7 +45,7 @@ def only_words(text: str) -> set[str]:
 
 
 def _without_words(function: Function) -> str:
-    """A function's code, but for its name, what it raises, and the names that checks are given."""
+    """A function's code, but for its name, what it raises, and the words that checks are given."""
 
     class Words(ast.NodeTransformer):
         def visit_Raise(self, node: ast.Raise) -> ast.AST:
@@ -54,8 +54,8 @@ def _without_words(function: Function) -> str:
         def visit_Call(self, node: ast.Call) -> ast.AST:
             self.generic_visit(node)
             called = ast.unparse(node.func)
-            if called.startswith("validation.") and node.args:
-                node.args[0] = ast.Constant("")
+            if called.startswith("validation."):
+                node.args = [each for each in node.args[1:] if not _is_text_or_none(each)]
             return ast.Constant("") if called.endswith("Error") else node
 
         def visit_Constant(self, node: ast.Constant) -> ast.AST:
@@ -65,6 +65,10 @@ def _without_words(function: Function) -> str:
 
     copied = ast.parse(ast.unparse(function)).body[0]
     return ast.unparse(Words().visit(_unnamed(copied)))
+
+
+def _is_text_or_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, str))
 
 
 def _unnamed(function: ast.stmt) -> ast.stmt:
