@@ -11,8 +11,9 @@ from .copying.copies import bake, truncate
 from .formats import remarks
 from .modules import Adapter, Finding, Module, Part, Stated
 from .reading import read
+from .reporting.applying import Applied, applied
 from .reporting.checking import Check, check, checks
-from .reporting.loading import Applied, Loader, Profile, applied, loaders, profiles
+from .reporting.loading import Loader, Profile, loaders, profiles
 from .reporting.placing import layer_map
 from .reporting.report import Group, Row, groups, rows, sentences
 from .reporting.summary import Answer, answer, check_table, group_table, table

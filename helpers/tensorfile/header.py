@@ -22,9 +22,13 @@ SIZES = {
     "F16": 2, "BF16": 2, "I32": 4, "U32": 4, "F32": 4, "F64": 8, "I64": 8, "U64": 8,
 }  # fmt: skip
 
-#: A JSON file above this is refused unread, and a header above the format's own limit.
+#: JSON above these is refused unread: a file, and a header. The format would allow a header of
+#: 100 MB, which is 400 MB as text if a single sign of it is an emoji, and once more in a string.
 MOST_BYTES = 10_000_000
-MOST_HEADER = 100_000_000
+MOST_HEADER = 25_000_000
+#: What is read of a file takes this much memory and twice the file's size, at most. Names of
+#: numbers take most, with 230 bytes for each comma or bracket.
+_MEMORY, _BYTES_A_MARK = 200_000_000, 250
 #: Configs and headers are nested five deep. What prints or writes JSON calls itself at each level.
 MOST_NESTED = 100
 LONGEST_NAME = 300
@@ -72,8 +76,15 @@ class Header:
     metadata: dict[str, str]
 
 
-def parse_json(text: bytes, where: str) -> dict[str, Any]:
-    """A JSON object from UTF-8 bytes: no duplicate names, NaN, infinity or endless nesting."""
+def parse_json(text: bytes, where: str, size: int = 0) -> dict[str, Any]:
+    """A JSON object from UTF-8 bytes: no duplicate names, NaN, infinity or endless nesting.
+
+    `size` is that of the file, if the text is a part of it.
+    """
+    marks = sum(map(text.count, (b",", b"[", b"{")))
+    most = (_MEMORY + 2 * max(size, len(text))) // _BYTES_A_MARK
+    if marks > most:
+        raise FileError(f"{where} has {marks} commas and brackets, at most {most} are allowed")
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
@@ -174,7 +185,7 @@ def read_header(path: Path) -> Header:
                 raise FileError(
                     f"{where} has a header of {length} bytes, at most {MOST_HEADER} are allowed"
                 )
-            raw = parse_json(file.read(length), f"the header of {where}")
+            raw = parse_json(file.read(length), f"the header of {where}", size)
     except OSError as error:
         raise FileError(f"{where} cannot be read ({error.strerror})") from None
     metadata = raw.pop("__metadata__", None) or {}

@@ -166,12 +166,28 @@ def test_bad_files(tmp_path, name):
     assert_refused(path, tmp_path, said)
 
 
-def test_a_header_above_the_formats_limit(tmp_path):
+def test_a_header_above_our_limit(tmp_path):
     path = tmp_path / "long.safetensors"
     with path.open("wb") as file:  # sparse: it takes no space
         file.write(struct.pack("<Q", header.MOST_HEADER + 1))
         file.truncate(header.MOST_HEADER + 100)
-    assert_refused(path, tmp_path, "at most 100000000")
+    assert_refused(path, tmp_path, "at most 25000000")
+
+
+@pytest.mark.parametrize("mark", ["[]", "{}", "0"])
+def test_a_header_of_more_values_than_memory_is_refused_unread(tmp_path, monkeypatch, mark):
+    """30 MB of empty lists took 776 MB."""
+    monkeypatch.setattr(header.json, "loads", None)
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(with_header(f'{{"x": [{",".join([mark] * 900_000)}]}}'.encode(), b""))
+    assert_refused(path, tmp_path, "x.safetensors has ", "commas and brackets, at most 8")
+
+
+def test_a_larger_file_may_have_a_header_of_more_values():
+    text = f'{{"x": "{"," * 900_000}"}}'.encode()
+    with pytest.raises(adapters.FileError, match="900001 commas and brackets, at most 80720"):
+        header.parse_json(text, "here")
+    assert len(header.parse_json(text, "here", 20_000_000)["x"]) == 900_000
 
 
 def test_the_good_file_is_good(tmp_path):

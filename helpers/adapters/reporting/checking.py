@@ -18,8 +18,9 @@ from ...tensorfile import shown
 from ..formats import unread
 from ..modules import PAIR, Adapter, Finding
 from ..tensor_names import EMPTY
+from .applying import Applied, applied, place_of
 from .features import features
-from .loading import Applied, Profile, applied, known, place_of, profile, profiles
+from .loading import Profile, known, profile, profiles
 
 _BAKE = "`bake` writes a copy with one scale for all loaders."
 #: What a loader does with a feature: the kind of the finding, and its words.

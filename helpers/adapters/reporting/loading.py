@@ -1,4 +1,4 @@
-"""How loaders come to the scale of a module: each one's profile, by its source.
+"""What is known of loaders: each one's profile, by its source, and reports of those at fault.
 
 PEFT applies to each module its own alpha, rank and rule. Others take one alpha and one r for
 all modules, or one alpha over each tensor's own rank, or look in one place only, or know only
@@ -9,17 +9,12 @@ as of which version and where that stands.
 from __future__ import annotations
 
 import itertools
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
 from ... import datafiles, validation
-from ...lora import scaling
-from ..formats import METADATA
-from ..modules import FULL, PAIR, Adapter, Module, Stated
-from ..peft import CONFIG, DEFAULTS
 
 
 @dataclass(frozen=True)
@@ -157,20 +152,6 @@ def profile(name: str) -> Profile:
     return named[validation.choice("loader", name, tuple(named))]
 
 
-@dataclass(frozen=True)
-class Applied:
-    """The scale that one module was trained with, and the one that a loader applies."""
-
-    name: str
-    trained: float
-    applied: float
-
-    @property
-    def ratio(self) -> float:
-        """Applied over trained: 1 is right, below 1 is too weak."""
-        return self.applied / self.trained
-
-
 #: How a loader comes to a module's scale.
 SCALES = (
     "own",  # as the adapter states it for this module
@@ -183,64 +164,3 @@ SCALES = (
     "metadata, or the first rank",  # without either, the first module's rank over each one's
     "header",  # what config, metadata or header state; 1 where they do not
 )
-
-
-def applied(adapter: Adapter, loader: str) -> list[Applied]:
-    """The scale of each module as a loader applies it; differences that are added whole have none.
-
-    Parameters
-    ----------
-    adapter : Adapter
-    loader : str
-        The name of a profile, see `profiles`.
-
-    Examples
-    --------
-    >>> from helpers.model import shipped
-    >>> one = applied(shipped.adapter("people"), "sglang")[0]
-    >>> one.trained, one.applied, one.ratio
-    (1.0, 0.25, 0.25)
-    """
-    how = profile(loader).scale
-    scaled = [each for each in adapter.modules if each.form != FULL]
-    return [Applied(each.name, each.scale, _scale(how, each, adapter, scaled)) for each in scaled]
-
-
-def _scale(how: str, module: Module, adapter: Adapter, scaled: Sequence[Module]) -> float:
-    first = (
-        module.stated[0] if module.stated else Stated("", module.alpha, module.rule, module.rank)
-    )
-    if how == "own":
-        return module.scale
-    if how == "alpha/r":
-        return first.alpha / first.rank
-    if how.startswith("config"):
-        given = {key: value for key, value in adapter.config.items() if value is not None}
-        alpha = float(given.get("lora_alpha", given.get("adapter.lora.alpha", DEFAULTS["r"])))
-        if how == "config alpha over rank":
-            return alpha / module.rank
-        rslora = how == "config" and given.get("use_rslora", False)
-        rule = scaling.RSLORA if rslora else scaling.STANDARD
-        return float(scaling.scale(alpha, given.get("r", DEFAULTS["r"]), rule))
-    places = {place_of(each): each.scale for each in reversed(module.stated)}
-    if how == "header":
-        return places.get("header", 1.0)
-    if how.startswith("metadata") and METADATA in {each.place for each in module.stated}:
-        return next(each.scale for each in module.stated if each.place == METADATA)
-    if "tensor" in places or how == "alpha tensors" or module.form != PAIR:
-        return places.get("tensor", 1.0)
-    alphas = Counter(
-        each.alpha for one in scaled for each in one.stated if place_of(each) == "tensor"
-    )
-    if alphas:  # of the most modules, where this one has none
-        return alphas.most_common(1)[0][0] / module.rank
-    mixed = how != "metadata" and len({each.rank for each in scaled}) > 1
-    return scaled[0].rank / module.rank if mixed else 1.0
-
-
-def place_of(stated: Stated) -> str:
-    """Where a scale is stated: in a "tensor", in a "header" (or config), or "nowhere"."""
-    if stated.place.startswith("tensor "):
-        return "tensor"
-    in_header = stated.place.startswith(("header", METADATA, CONFIG))
-    return "header" if in_header else "nowhere"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from helpers import adapters
-from helpers.adapters.reporting import checking, loading
+from helpers.adapters.reporting import applying, checking, loading
 from helpers.adapters.reporting.summary import check_table
 from tests.adapters.copying import test_copy_cases as written
 from tests.support.adapters import draw, file_bytes, kohya_file, peft_folder
@@ -66,7 +66,7 @@ def test_patterns(tmp_path, rslora):
         "llama.cpp": (2, 1), "header-only": trained, "no-rslora": (2, 3),
     }  # fmt: skip
     for loader, scales in expected.items():
-        found = loading.applied(adapter, loader)
+        found = adapters.applied(adapter, loader)
         assert [each.applied for each in found] == pytest.approx(scales)
         assert [each.trained for each in found] == pytest.approx(trained)
         fits = np.allclose(scales, trained) and loader != "sglang"
@@ -289,8 +289,8 @@ def test_mixed_ranks_without_alpha(tmp_path):
         tensors[f"{name}.lora_B.weight"] = (draw(2, 16, rank), "F32")
     (tmp_path / "a.safetensors").write_bytes(file_bytes(tensors))
     adapter = adapters.read(tmp_path / "a.safetensors")
-    assert [each.applied for each in loading.applied(adapter, "diffusers-0.38")] == [1, 7, 1]
-    assert [each.applied for each in loading.applied(adapter, "diffusers")] == [1, 1, 1]
+    assert [each.applied for each in adapters.applied(adapter, "diffusers-0.38")] == [1, 7, 1]
+    assert [each.applied for each in adapters.applied(adapter, "diffusers")] == [1, 1, 1]
     assert adapters.check(adapter, "comfyui").fits
 
 
@@ -299,8 +299,8 @@ def test_some_modules_without_alpha(tmp_path):
     made = {"lora_unet_a": PAIR, "lora_unet_b": PAIR, "lora_unet_c": PAIR}
     alphas = {"lora_unet_a": 2, "lora_unet_b": 2, "lora_unet_c": None}
     adapter = single(tmp_path / "a.safetensors", made, alphas)
-    assert [each.applied for each in loading.applied(adapter, "comfyui")] == [0.5, 0.5, 1]
-    assert [each.applied for each in loading.applied(adapter, "diffusers")] == [0.5, 0.5, 0.5]
+    assert [each.applied for each in adapters.applied(adapter, "comfyui")] == [0.5, 0.5, 1]
+    assert [each.applied for each in adapters.applied(adapter, "diffusers")] == [0.5, 0.5, 0.5]
 
 
 def test_differences_and_norms_have_no_scale(tmp_path):
@@ -313,7 +313,7 @@ def test_differences_and_norms_have_no_scale(tmp_path):
     path.write_bytes(file_bytes(tensors))
     adapter = adapters.read(path)
     assert [module.form for module in adapter.modules] == ["pair", "full"]
-    assert [each.name for each in loading.applied(adapter, "comfyui")] == ["lora_unet_a"]
+    assert [each.name for each in adapters.applied(adapter, "comfyui")] == ["lora_unet_a"]
     found = outcome(adapter)
     assert found["comfyui"] == FINE
     assert found["diffusers"][0] == found["sd-scripts"][0] == ["dropped"]
@@ -420,6 +420,18 @@ def test_adapters_as_tools_write_them(tmp_path, case):
     if "`truncate --error 0.1`" in said:
         cuts = adapters.truncate(adapter, tmp_path / f"cut{ending}", error=0.1)
         assert max(cut.error for cut in cuts) <= 0.1
+
+
+@pytest.mark.parametrize("loader", ["diffusers", "diffusers-0.38"])
+def test_what_one_module_takes_from_the_others_is_worked_out_once(tmp_path, monkeypatch, loader):
+    """3,000 modules without alphas took a minute: each looked at all."""
+    named = {f"lora_unet_{i}": (draw(i, 2, 3), draw(i, 4, 2)) for i in range(30)}
+    alphas = {**dict.fromkeys(named), "lora_unet_0": 1}
+    adapter = adapters.read(kohya_file(tmp_path / "k.safetensors", named, alphas))
+    calls, place_of = [], applying.place_of
+    monkeypatch.setattr(applying, "place_of", lambda stated: calls.append(1) or place_of(stated))
+    assert [each.applied for each in applying.applied(adapter, loader)] == [0.5] * 30
+    assert 30 <= len(calls) <= 4 * 30
 
 
 def test_reports_have_a_source_and_a_date():
