@@ -171,7 +171,9 @@ def _child(tests: Sequence[str], root: Path, report: Path, seconds: float) -> in
     import pytest
 
     options = ["-x", "-q", "-rfE", "--tb=no", "--no-header", "-p", "no:cacheprovider"]
-    options += ["-p", "no:xdist", "--hypothesis-profile=unshrunk"]
+    options += ["-p", "no:xdist"]
+    if not all(each.startswith("notebooks/") for each in tests):
+        options += ["--hypothesis-profile=unshrunk"]  # tests/conftest.py has it
     if any(each.endswith(".ipynb") for each in tests):
         options += ["--nbval", "--nbval-cell-timeout=120"]
     code = int(pytest.main([*options, *tests]))
