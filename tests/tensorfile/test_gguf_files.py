@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from helpers import adapters, tensorfile
+from helpers.tensorfile import gguf_files
 from tests.support.adapters import draw, tree
 
 
@@ -19,6 +20,7 @@ def written(tmp_path):
         writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
         if alpha is not None:
             writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, alpha)
+        writer.add_array("of.several", [1, 2])
         for name, rank in (("blk.0.attn_q.weight", 4), ("blk.1.attn_q.weight", 2)):
             writer.add_tensor(f"{name}.lora_a", draw(rank, rank, 12).astype(dtype))
             writer.add_tensor(f"{name}.lora_b", draw(rank + 1, 16, rank).astype(dtype))
@@ -36,6 +38,9 @@ def test_an_adapter_of_llama_cpp(written, dtype):
     """alpha over each tensor's own rank."""
     adapter = adapters.read(written(dtype=dtype))
     assert (adapter.source, len(adapter.modules)) == ("gguf", 2)
+    assert adapter.tensors.path == adapter.path  # what errors name
+    assert adapter.tensors.metadata["of.several"] == ""
+    assert adapter.tensors.metadata["adapter.type"] == "lora"
     for module, each, rank in zip(adapter.modules, adapters.spectra(adapter), (4, 2)):
         A, B = draw(rank, rank, 12).astype(dtype), draw(rank + 1, 16, rank).astype(dtype)
         A, B = A.astype(float), B.astype(float)
@@ -69,6 +74,26 @@ def test_a_damaged_file_is_one_error(written, tmp_path):
             adapters.spectra(adapters.read(path))
         except tensorfile.FileError as error:
             assert "b.gguf" in str(error)
+
+
+@pytest.mark.parametrize("claimed", [300, 2**60, 2**64 - 1])
+def test_a_list_longer_than_the_file_ends_with_it(written, claimed):
+    """The package reads nothing, again and again, until no memory is left."""
+    path = written()
+    content = bytearray(path.read_bytes())
+    start = content.index(b"of.several") + len(b"of.several") + 8  # after two types
+    assert content[start : start + 8] == (2).to_bytes(8, "little")
+    content[start : start + 8] = claimed.to_bytes(8, "little")
+    path.write_bytes(content)
+    with pytest.raises(tensorfile.FileError, match=r"a\.gguf is not .*\(it is cut short\)"):
+        adapters.read(path)
+
+
+def test_a_header_of_endless_parts_is_refused(written, monkeypatch):
+    path = written()
+    monkeypatch.setattr(gguf_files, "_MOST_PARTS", 40)
+    with pytest.raises(tensorfile.FileError, match="holds more than 40 numbers and texts"):
+        adapters.read(path)
 
 
 def test_without_the_package_it_is_named(tmp_path, monkeypatch):
