@@ -100,7 +100,7 @@ test-site: ready-test ready-site
 	$(BIN)/python $(PYTEST) -q -rs -n 2 --dist=worksteal tests/site
 
 test-oracles: ready-experiments
-	OMP_NUM_THREADS=1 $(VENV)-experiments/bin/python -m pytest -q -p no:cacheprovider tests/oracles
+	OMP_NUM_THREADS=1 $(VENV)-experiments/bin/python -m pytest -q -p no:cacheprovider tests/oracles tests/tensorfile/test_gguf_files.py
 
 teach: ready-site
 	$(VENV)-site/bin/python -m tools.teach
