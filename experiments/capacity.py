@@ -9,7 +9,7 @@ from .grid import CHOOSE, REPORT, Setting, adapted
 
 SCALE = 16.0
 #: At one rate that was not tuned: people, rank and steps, in every world that reports. 800
-#: people are held out of the fits. `LONGER` shows in the first world what is no plateau.
+#: people are held out of the fits. `LONGER` goes on in the first world.
 RUNS = (
     ("400", 1, 1600), ("200", 1, 800), ("400", 2, 1600), ("800", 2, 3200), ("800", 4, 3200),
 )  # fmt: skip
@@ -33,7 +33,7 @@ EVERY, EVERY_WORLDS = ((3e-3, 64), (1e-2, 16)), 2
 SEEN, SEEN_RATE, SEEN_BATCH = "query, value", 1e-2, 16
 SEEN_RUNS = (
     (48, 1, 512, 3), (96, 2, 512, 3), (64, 1, 512, 1), (48, 1, 1024, 2), (48, 1, 2048, 2),
-    (48, 1, 4096, 1),
+    (48, 1, 4096, 2), (48, 1, 8192, 1),
 )  # fmt: skip
 #: The first of them at the rate that recalled most in the first world; in another it loses all.
 SEEN_EDGE, SEEN_EDGE_WORLDS = 3e-2, 2

@@ -10,7 +10,7 @@ import json
 from itertools import product
 from typing import Any
 
-from helpers.model import adaptations, forgetting
+from helpers.model import adaptations, cases, forgetting, rates
 
 from . import adaptation, config, identities, runs
 
@@ -146,6 +146,17 @@ def refined() -> list[Setting]:
     ]
     each += BETWEEN_CHOSEN
     return [adapted(seed, *setting) for seed in (*CHOOSE, *REPORT) for setting in each]
+
+
+def told() -> list[Setting]:
+    """What notebook 11 compares, and the best rates of each rule, in the worlds that report.
+
+    Without what is examined there: that is trained as well.
+    """
+    compared = dict.fromkeys([*cases.compared(), *rates.asked_again()])
+    asked = [adapted(seed, *each) for each in compared for seed in REPORT]
+    trained = examined()
+    return [setting for setting in asked if setting not in trained]
 
 
 def mixed() -> list[Setting]:

@@ -35,7 +35,7 @@ def questions() -> Plan:
     yield identities.identity, grid.identity()
     yield adaptation.adapt, grid.mixed()
     yield examination.merge, grid.merged()
-    for asked in (grid.placed, grid.refined, grid.around, grid.twice):
+    for asked in (grid.placed, grid.told, grid.refined, grid.around, grid.twice):
         yield adaptation.adapt, asked()
     yield examination.examine, grid.quantised()
     yield adaptation.adapt, capacity.untuned() + capacity.tuned()

@@ -1,8 +1,7 @@
 """The worked cases of notebook 11: for each what was measured, and a table of it.
 
 All are of the small model and 100 new people. Means and ranges are over the worlds in which no
-setting was chosen, or, where those have not run one, over the choosing worlds (`settings`).
-Where the rows of a table have not all run in the same worlds, both have a column.
+setting was chosen. Best rates over the rank are those of the choosing worlds.
 """
 
 from __future__ import annotations
@@ -14,11 +13,10 @@ from ..tables import Table
 from ..validation import Array
 from . import adaptations, rates, settings
 from .comparisons import share
-from .forgetting import CHOOSE, MATCHED, REPORT, Points, choose
+from .forgetting import CHOOSE, MATCHED, Points, choose
+from .settings import Measured
 
 NEW, KNOWN = "new facts", "known facts"
-#: Known facts where settings were chosen, and where none was.
-IN_BOTH = tuple(f"{KNOWN}, worlds {worlds[0]} to {worlds[-1]}" for worlds in (CHOOSE, REPORT))
 
 
 def _at(points: Points, setting: tuple[object, ...]) -> tuple[Array, Array]:
@@ -27,37 +25,34 @@ def _at(points: Points, setting: tuple[object, ...]) -> tuple[Array, Array]:
     return (one.facts[:, 0], one.known[:, 0]) if one.settings else (missing, missing)
 
 
-def _in_both(rank: int, scale: float, rate: float) -> list[str]:
-    """Known facts in the worlds of `IN_BOTH`, with a dash where not all of three have run it."""
-    both = (
-        adaptations.lora(rank, worlds).where(lambda *each: each == (scale, rate)).whole()
-        for worlds in (CHOOSE, REPORT)
-    )
-    return [share(here.known[:, 0]) if here.settings else "-" for here in both]
+#: From rank 16, alpha 16, alpha/r and a rate of 0.001: the start, one change, and all of them.
+CHANGES = {
+    "the start": (16, 1.0, 1e-3), "rank 64": (64, 0.25, 1e-3), "rsLoRA on": (16, 4.0, 1e-3),
+    "a third of the rate": (16, 1.0, 3e-4), "all three": (64, 2.0, 3e-4),
+    "and alpha 128, rate a tenth": (64, 16.0, 3e-5),
+}  # fmt: skip
+#: How many of them change one thing, or none.
+SINGLE = 4
 
 
 def one_change() -> tuple[str, Table]:
     """Which one change keeps more known facts, all new ones learned, and all at once.
 
-    From rank 16, alpha 16, alpha/r, rate 0.001; compared in the worlds that have run them all.
+    From rank 16, alpha 16, alpha/r, rate 0.001.
 
     Examples
     --------
     >>> one_change()[0]
     'rank 64'
     """
-    start = ("the start", 16, 1.0, 1e-3)
-    single = [("rank 64", 64, 0.25, 1e-3), ("rsLoRA on", 16, 4.0, 1e-3),
-              ("a third of the rate", 16, 1.0, 3e-4)]  # fmt: skip
-    all_at_once = [("all three", 64, 2.0, 3e-4), ("and alpha 128, rate a tenth", 64, 16.0, 3e-5)]
-    rows, known = [], {}
-    for name, rank, s, rate in (start, *single, *all_at_once):
-        facts, kept = _at(adaptations.lora(rank, CHOOSE), (s, rate))
-        rows.append((name, rank, f"{s:g}", f"{rate:g}", f"{facts.mean():.2f}",
-                     *_in_both(rank, s, rate)))  # fmt: skip
-        known[name] = kept.mean() if facts.mean() >= MATCHED else 0.0
-    best = max((start, *single), key=lambda each: known[each[0]])[0]
-    return best, Table(("change", "rank", "scale s", "rate", NEW, *IN_BOTH), rows)
+    found = {name: settings.exactly(*each) for name, each in CHANGES.items()}
+    learned = [name for name in list(CHANGES)[:SINGLE] if found[name].learned]
+    best = max(learned, key=lambda name: found[name].known.mean())
+    rows = [
+        (name, one.rank, f"{one.scale:g}", f"{one.learning_rate:g}", share(one.facts),
+         share(one.known)) for name, one in found.items()
+    ]  # fmt: skip
+    return best, Table(("change", "rank", "scale s", "rate", NEW, KNOWN), rows)
 
 
 def doubled() -> tuple[float, Table]:
@@ -76,10 +71,8 @@ def doubled() -> tuple[float, Table]:
     return float(best[1] / best[-1]), rates.best_rates_table()
 
 
-def on_or_off(rank: int = 64, alpha: float = 16) -> tuple[str, Table]:
+def on_or_off() -> tuple[str, Table]:
     """Whether rsLoRA keeps more known facts than alpha/r, each at one rate and at its best.
-
-    Compared in the worlds that have run them all.
 
     Examples
     --------
@@ -87,19 +80,26 @@ def on_or_off(rank: int = 64, alpha: float = 16) -> tuple[str, Table]:
     'on'
     """
     rows, known = [], {}
-    for name, rule in (("off", scaling.STANDARD), ("on", scaling.RSLORA)):
-        s = float(scaling.scale(alpha, rank, rule))
-        best = settings.keeps_most(rank, s)
-        for rate in (3e-4, *({best.learning_rate} - {3e-4})):
-            facts, kept = _at(adaptations.lora(rank, CHOOSE), (s, rate))
-            rows.append((name, f"{s:g}", f"{rate:g}", f"{facts.mean():.2f}",
-                         *_in_both(rank, s, rate)))  # fmt: skip
-            if rate == best.learning_rate:
-                known[name] = kept.mean()
-    columns = ("rsLoRA", "scale s", "rate", NEW, *IN_BOTH)
+    for name, found in _switched().items():
+        for one in found:
+            rows.append((name, f"{one.scale:g}", f"{one.learning_rate:g}", share(one.facts),
+                         share(one.known)))  # fmt: skip
+        known[name] = found[-1].known.mean()
+    columns = ("rsLoRA", "scale s", "rate", NEW, KNOWN)
     return max(known, key=lambda name: known[name]), Table(columns, rows)
 
 
+def _switched(rank: int = 64, alpha: float = 16, rate: float = 3e-4) -> dict[str, list[Measured]]:
+    """Off and on, each at one rate, then at the rate that suits it best."""
+    found = {}
+    for name, rule in (("off", scaling.STANDARD), ("on", scaling.RSLORA)):
+        s = float(scaling.scale(alpha, rank, rule))
+        found[name] = [settings.exactly(rank, s, rate), settings.keeps_most(rank, s)]
+    return found
+
+
+#: Below this share of new facts and of known ones a run counts as lost.
+LOST = 0.1
 #: Rank, scale and rate on both sides of what is borne, and alpha/r at the largest rate.
 BORNE = (
     (4, 4.0, 1e-2), (16, 4.0, 1e-2), (4, 8.0, 1e-2), (64, 4.0, 3e-3), (64, 16.0, 3e-3),
@@ -124,26 +124,48 @@ def spike() -> tuple[str, Table]:
                      f"{rates.times_root(rate, rank, s):.3f}", share(one.facts),
                      share(one.known)))  # fmt: skip
     kept = settings.exactly(*BORNE[1])
-    said = "all" if kept.learned else "none" if kept.facts.max() < 0.05 else "some"
+    said = "all" if kept.learned else "none" if kept.facts.max() < LOST else "some"
     return said, Table(("setting", "rate", "s r", "rate times root of s r", NEW, KNOWN), rows)
 
 
-def most_borne() -> tuple[float, float]:
-    """Rate times the root of s r: the most that learned all, and the least that knows nothing.
+def compared() -> list[tuple[int, float, float]]:
+    """Rank, scale and rate of every setting that `one_change`, `on_or_off` and `spike` compare.
 
-    Of all runs of the map; one that knows nothing has neither new facts nor known ones.
+    Examples
+    --------
+    >>> (16, 1.0, 3e-4) in compared()
+    True
+    """
+    switched = [
+        (one.rank, one.scale, one.learning_rate) for each in _switched().values() for one in each
+    ]
+    return list(dict.fromkeys([*CHANGES.values(), *switched, *BORNE]))
+
+
+def most_borne() -> tuple[float, float, float]:
+    """Rate times the root of s r: borne in every world, not in every one, in none.
+
+    The most that learned all below the first run that is lost; that first run's; and the least
+    from which on every run is lost. Of all runs of the map, world by world; what is lost has
+    less than a tenth of the new facts and of the known ones.
 
     Examples
     --------
     >>> [round(each, 3) for each in most_borne()]
-    [0.057, 0.08]
+    [0.048, 0.057, 0.08]
     """
-    sizes = [
-        (rates.times_root(one.learning_rate, one.rank, one.scale), one)
-        for one in settings.measured()
+    runs = [
+        (rates.times_root(row["learning_rate"], row["rank"], row["scale"]), row)
+        for row in adaptations.plain_lora(finer=True)
     ]
-    dead = [size for size, one in sizes if max(one.facts.mean(), one.known.mean()) < 0.05]
-    return max(size for size, one in sizes if one.learned), min(dead)
+    lost = [size for size, row in runs if _lost(row)]
+    borne = [size for size, row in runs if row["facts"] >= MATCHED and size < min(lost)]
+    last = max(size for size, row in runs if not _lost(row))
+    return max(borne), min(lost), min(size for size in lost if size > last)
+
+
+def _lost(row: adaptations.Row) -> bool:
+    return max(row["facts"], row["known"]) < LOST
 
 
 def dialled(dial: float = 0.7) -> tuple[float, Table]:

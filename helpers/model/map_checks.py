@@ -26,7 +26,9 @@ def _there(values: Array) -> Array:
 
 
 def around(ranks: Sequence[int | None] = TRAINED) -> Table:
-    """Settings of the map that have the new facts too, and what they keep beside the chosen.
+    """At each other scale the rate that keeps most with the new facts, beside the chosen setting.
+
+    Rates of the map, of those that the worlds that report have run.
 
     Parameters
     ----------
@@ -45,17 +47,18 @@ def around(ranks: Sequence[int | None] = TRAINED) -> Table:
 def _around(rank: int | None) -> list[tuple[str, ...]]:
     points, chosen = tried(rank), best(rank)
     kept = points.known[:, points.settings.index(chosen)]
+    most: dict[float, tuple[float, Array, Array]] = {}
+    for (scale, rate), facts, known in zip(points.settings, points.facts.T, points.known.T):
+        enough = scale != chosen[0] and np.nanmean(facts) >= MATCHED
+        better = scale not in most or np.nanmean(known) > np.nanmean(most[scale][2])
+        if (scale, rate) == chosen or (enough and better):
+            most[scale] = rate, facts, known
     rows = []
-    for each, facts, known in zip(points.settings, points.facts.T, points.known.T):
-        if np.mean(_there(facts)) < MATCHED:
-            continue
-        apart = _there(known - kept)
-        what = "chosen" if each == chosen else ""
+    for scale, (rate, facts, known) in most.items():
+        what, apart = "chosen" if scale == chosen[0] else "", _there(known - kept)
         against = "" if what else f"{apart.min():+.2f} to {apart.max():+.2f}"
-        values = (f"{value:g}" for value in each)
-        rows.append(
-            (named(rank), what, *values, share(_there(facts)), share(_there(known)), against)
-        )
+        rows.append((named(rank), what, f"{scale:g}", f"{rate:g}", share(_there(facts)),
+                     share(_there(known)), against))  # fmt: skip
     return sorted(rows, key=lambda row: row[1] == "")
 
 

@@ -11,7 +11,7 @@ from ..lora import scaling
 from ..tables import Table
 from ..validation import Array
 from . import adaptations
-from .forgetting import CHOOSE, MATCHED, Row
+from .forgetting import CHOOSE, MATCHED, RATES, REPORT, Row, neighbours
 
 RANKS = (1, 4, 16, 64)
 #: How alpha goes with the rank, by the name of the rule: the scale s at a rank.
@@ -76,19 +76,40 @@ def _best(rows: Sequence[Row], measure: str, level: float) -> float:
     return float(min(ready)[1]) if ready else float("nan")
 
 
-def medians(rule: str, measure: str = "known") -> Array:
-    """(ranks,): the best rate at each of `RANKS`, median of the choosing worlds that have one.
+def medians(rule: str, measure: str = "known", worlds: Sequence[int] = CHOOSE) -> Array:
+    """(ranks,): the best rate at each of `RANKS`, median of the worlds that have one.
 
-    NaN where no world has.
+    NaN where no world has. In the worlds that report not every rate was run, see `asked_again`.
 
     Examples
     --------
     >>> medians("alpha/r, alpha = 16").tolist()
     [0.003, 0.001, 0.001, 0.001]
     """
-    found = best_rates(adaptations.plain_lora(), rule, RANKS, CHOOSE, measure)
+    found = best_rates(adaptations.plain_lora(), rule, RANKS, worlds, measure)
     there = [[rate for rate in found[rank] if np.isfinite(rate)] for rank in RANKS]
     return np.array([np.median(each) if each else np.nan for each in there])
+
+
+def asked_again() -> list[tuple[int, float, float]]:
+    """Rank, scale and rate of the runs that ask the worlds that report for the best rate.
+
+    For each rule and rank the best rate of the choosing worlds, the next smaller and the next
+    larger one. From the smallest rate on that teaches all, more is forgotten at each larger
+    one, so these three tell whether it is the best there too.
+
+    Examples
+    --------
+    >>> [rate for rank, scale, rate in asked_again() if (rank, scale) == (64, 0.25)]
+    [0.0003, 0.001, 0.003]
+    """
+    found = set()
+    for rule, scale in RULES.items():
+        for rank, rate in zip(RANKS, medians(rule).tolist()):
+            if np.isfinite(rate):
+                best = (rank, scale(rank), rate)
+                found |= {best, *neighbours(best, (None, None, RATES))}
+    return sorted(found)
 
 
 def times_apart(rules: Sequence[str] = FOLLOWED) -> dict[str, float]:
@@ -111,7 +132,8 @@ def best_rates_table(rules: Sequence[str] = FOLLOWED) -> Table:
 
     Best is the rate that keeps most known facts, all new ones learned; "none" where no rate
     of the map learns them. Rank 1 is short of room and wants a larger rate under every rule,
-    so what is set against each other is rank 4 and rank 64.
+    so what is set against each other is rank 4 and rank 64: in the worlds that choose, and then
+    in those that report (`asked_again`).
 
     Examples
     --------
@@ -120,11 +142,13 @@ def best_rates_table(rules: Sequence[str] = FOLLOWED) -> Table:
     """
     rows = []
     for rule in rules:
-        best, lowest = medians(rule), medians(rule, "loss")
-        rows.append((rule, *map(_shown, best), _shown(np.round(best[1] / best[-1])),
+        best, again = medians(rule), medians(rule, worlds=REPORT)
+        lowest = medians(rule, "loss")
+        rows.append((rule, *map(_shown, best),
+                     *(_shown(np.round(each[1] / each[-1])) for each in (best, again)),
                      f"{_shown(lowest[1])} to {_shown(lowest[-1])}"))  # fmt: skip
     columns = ("rule", *(f"r = {rank}" for rank in RANKS), "r = 4 over r = 64",
-               "lowest loss, r = 4 to 64")  # fmt: skip
+               f"in worlds {REPORT[0]} to {REPORT[-1]}", "lowest loss, r = 4 to 64")  # fmt: skip
     return Table(columns, rows)
 
 

@@ -102,7 +102,7 @@ def over_rates(rank: int, scale: float) -> list[Measured]:
     Examples
     --------
     >>> [each.learning_rate for each in over_rates(64, 2.0)]
-    [0.0001, 0.0003, 0.001, 0.003, 0.01]
+    [3e-05, 0.0001, 0.0003, 0.001, 0.003, 0.01]
     """
     return [each for each in measured() if (each.rank, each.scale) == (rank, scale)]
 

@@ -1,7 +1,7 @@
 """Published claims as predictions for the small model, with a verdict that is computed.
 
 Each says what is compared and what comes out if the claim holds here, in worlds that no setting was
-chosen on unless it is said, at matched new facts. A claim that fails here may hold where it
+chosen on, at matched new facts. A claim that fails here may hold where it
 was made: for another model, another task, another measure.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from ..validation import Array
 from . import adaptations
-from .forgetting import CHOOSE, MATCHED, REPORT, Points, along, kept, verdict
+from .forgetting import MATCHED, REPORT, Points, along, kept, verdict
 from .rates import RANKS, best_rates
 from .tuned import best
 
@@ -87,7 +87,7 @@ def _one(of: Points, *setting: object) -> Array:
 
 def _rates(rule: str) -> Array:
     """(ranks, worlds): the decade of the best rate, by known facts at matched new ones."""
-    found = best_rates(adaptations.plain_lora(), rule, RANKS, CHOOSE)
+    found = best_rates(adaptations.plain_lora(), rule, RANKS, REPORT)
     return np.log10([found[rank] for rank in RANKS])
 
 
@@ -98,7 +98,7 @@ def _spread(rule: str) -> Array:
 
 def _full_rate() -> Array:
     """(worlds,): the decade of full fine-tuning's best rate under AdamW."""
-    points = adaptations.full(CHOOSE).where(lambda optimiser, rate: optimiser == "adamw")
+    points = adaptations.full().where(lambda optimiser, rate: optimiser == "adamw")
     ready = np.where(points.facts >= MATCHED, points.known, -1.0)
     rates = np.array([rate for _, rate in points.settings])
     return np.asarray(np.log10(rates[ready.argmax(axis=1)]))
@@ -185,24 +185,20 @@ PREDICTIONS = (
     Prediction(
         "with alpha/r the best rate does not depend on the rank",
         "LoRA Without Regret, Thinking Machines 2025",
-        "best rates of ranks 1 to 64 within one step of the grid, half a decade (worlds 0 to 2)",
+        "best rates of ranks 1 to 64 within one step of the grid, half a decade",
         lambda: STEP - _spread("alpha/r, alpha = 16"),
-        CHOOSE,
     ),
     Prediction(
         "with alpha/sqrt(r) one rate is right for every rank",
         "how rsLoRA, arXiv 2312.03732, compares ranks: at one rate",
-        "best rates of ranks 1 to 64 within one step of the grid, half a decade (worlds 0 to 2)",
+        "best rates of ranks 1 to 64 within one step of the grid, half a decade",
         lambda: STEP - _spread("alpha/sqrt(r), alpha = 16"),
-        CHOOSE,
     ),
     Prediction(
         "LoRA wants about ten times the rate of full fine-tuning",
         "LoRA Without Regret, Thinking Machines 2025",
-        "best rate of rank 64 (alpha/r, alpha 16) over that of all weights: ten, within one step "
-        "(worlds 0 to 2)",
+        "best rate of rank 64 (alpha/r, alpha 16) over that of all weights: ten, within one step",
         lambda: STEP - np.abs(_rates("alpha/r, alpha = 16")[-1] - _full_rate() - 1),
-        CHOOSE,
     ),
     Prediction(
         "LoRA makes intruder dimensions, full fine-tuning does not",

@@ -28,6 +28,14 @@ def test_what_lies_around_is_set_against_what_was_chosen(rank):
         if row[1] != "chosen":
             apart = found[:, 1] - chosen[: len(found), 1]
             assert row[6] == f"{apart.min():+.2f} to {apart.max():+.2f}"
+    # One row a scale, with no better rate that was run and taught all.
+    assert len({row[2] for row in rows}) == len(rows)
+    for row in rows[1:]:
+        for each in adaptations.plain_lora():
+            if (each["rank"], each["scale"]) == (rank, float(row[2])):
+                found = runs_of(rank, each["scale"], each["learning_rate"])
+                if len(found) and found[:, 0].mean() >= MATCHED:
+                    assert round(found[:, 1].mean(), 2) <= float(row[5].split()[0])
 
 
 @pytest.mark.parametrize("rank", [None, 64, 16, 4, 1])

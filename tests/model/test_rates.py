@@ -51,6 +51,22 @@ def test_the_table_is_of_the_runs():
     """For one rule and rank, by hand."""
     table = {row[0]: row for row in rates.best_rates_table().rows}
     assert table["alpha/sqrt(r), alpha = 16"][4] == f"{best_rate(64, 2.0):g}"
+    reported = [best_rate(rank, 16 / rank**0.5, (3, 4, 5)) for rank in (4, 64)]
+    assert table["alpha/sqrt(r), alpha = 16"][6] == f"{round(reported[0] / reported[1])}"
     for rule, apart in rates.times_apart().items():
         medians = [float(cell) for cell in table[rule][1:5]]
         assert apart == pytest.approx(max(medians) / min(medians))
+
+
+def test_the_worlds_that_report_are_asked_on_both_sides_of_each_best_rate():
+    asked = set(rates.asked_again())
+    run = {world: set() for world in (3, 4, 5)}
+    for row in rates.adaptations.plain_lora():
+        if row["seed"] in run:
+            run[row["seed"]].add((row["rank"], row["scale"], row["learning_rate"]))
+    for rule, scale in rates.RULES.items():
+        for rank, best in zip(rates.RANKS, rates.medians(rule)):
+            if np.isfinite(best):
+                tried = sorted(rate for r, s, rate in asked if (r, s) == (rank, scale(rank)))
+                assert tried[0] < best < tried[-1]
+    assert all(asked <= made for made in run.values())

@@ -3,10 +3,10 @@
 from helpers.model import adaptations
 
 
-def best_rate(rank, scale):
-    """Median over the worlds that choose: of the rates that learned all, what keeps most."""
+def best_rate(rank, scale, worlds=(0, 1, 2)):
+    """Median over three worlds: of the rates that learned all, what keeps most."""
     best = []
-    for world in (0, 1, 2):
+    for world in worlds:
         runs = [row for row in adaptations.plain_lora()
                 if (row["rank"], row["scale"], row["seed"]) == (rank, scale, world)
                 and row["facts"] >= 0.975]  # fmt: skip
