@@ -59,6 +59,16 @@ def test_no_pattern_takes_longer_than_two_seconds(tmp_path, key):
         assert within(2, lambda folder=folder: adapters.read(folder)) == 0, pattern
 
 
+@posix
+@pytest.mark.parametrize("made", ["q_proj{}", "{}.q_proj", ".*q_proj{}", "{:020b}"])
+def test_no_number_of_patterns_takes_longer_than_two_seconds(tmp_path, made):
+    """Names are looked up; those of which each has its dots elsewhere are counted as steps."""
+    patterns = {made.format(i).translate({ord("1"): "."}): 2 for i in range(100_000)}
+    modules = [("a" * 19 + "b", "linear", (2, 3), (4, 2)), *MODULES]
+    folder = peft_folder(tmp_path / "a", modules=modules, r=2, rank_pattern=patterns)
+    assert within(2, lambda: adapters.read(folder)) == 0
+
+
 def test_a_sparse_file_of_a_terabyte_is_one_line(tmp_path):
     size = 2**40
     path = tmp_path / "x.safetensors"

@@ -26,6 +26,12 @@ _MOST_WAYS = 10_000
 _ENDLESS = 64
 #: Steps of matching at worst, for all names together: a second or two.
 _MOST_STEPS = 100_000_000
+#: Patterns that are more than names: to compile so many takes a second.
+_MOST_COMPILED = 5_000
+#: Of names of one length, so many ways to part them by dots are looked up.
+_MOST_PARTED = 100
+#: A name as a pattern: its signs stand for themselves, its dots for any sign.
+_NAME = re.compile(r"[\w.-]+")
 #: What matches one character, or none, in one way.
 _ONE = ("LITERAL", "NOT_LITERAL", "ANY", "IN", "AT")
 
@@ -40,6 +46,8 @@ class Patterns:
         The value of each pattern.
     exact : dict of str to int
         The place of the first pattern that is one whole name.
+    plain : dict from a length to a dict from lengths of parts to a dict of str to int
+        The place of each pattern that is a name, in parts between dots: for names that end in it.
     others : list of (int, pattern)
         All others, with their places.
     costs : list of (int, int)
@@ -52,10 +60,20 @@ class Patterns:
 
     values: list[Any] = field(default_factory=list)
     exact: dict[str, int] = field(default_factory=dict)
+    plain: dict[int, dict[tuple[int, ...], dict[str, int]]] = field(default_factory=dict)
     others: list[tuple[int, re.Pattern[str]]] = field(default_factory=list)
     costs: list[tuple[int, int]] = field(default_factory=list)
     where: str = ""
     steps: int = 0
+
+    def take(self, steps: int, pattern: str) -> None:
+        """Count steps of matching; raises FileError where they become too many."""
+        self.steps += steps
+        if self.steps > _MOST_STEPS:
+            raise FileError(
+                f"{self.where}: the pattern {shown(pattern)} and those before could take very "
+                "long to match with so many names"
+            )
 
 
 def find(compiled: Patterns, name: str, default: Any) -> Any:
@@ -63,35 +81,56 @@ def find(compiled: Patterns, name: str, default: Any) -> Any:
 
     Raises FileError once all names together could have taken too many steps.
     """
-    last = compiled.exact.get(name, len(compiled.values))
+    last = min(compiled.exact.get(name, len(compiled.values)), _plain(compiled, name))
     for (place, pattern), (ways, power) in zip(compiled.others, compiled.costs):
         if place > last:
             break
         starts = 1 + name.count(".")
-        compiled.steps += starts * ways * len(name) ** power // math.factorial(power)
-        if compiled.steps > _MOST_STEPS:
-            raise FileError(
-                f"{compiled.where}: the pattern {shown(pattern.pattern[7:-2])} and those before "
-                "could take very long to match with so many names"
-            )
+        steps = starts * ways * len(name) ** power // math.factorial(power)
+        compiled.take(steps, pattern.pattern[7:-2])
         if pattern.match(name):
             return compiled.values[place]
     return compiled.values[last] if last < len(compiled.values) else default
+
+
+def _plain(compiled: Patterns, name: str) -> int:
+    """The place of the first name that this one is, or ends in after a dot; else their number."""
+    first = len(compiled.values)
+    for start in (0, *(i + 1 for i, sign in enumerate(name) if sign == ".")):
+        for parts, names in compiled.plain.get(len(name) - start, {}).items():
+            compiled.take(5 * len(name), next(iter(names)))
+            signs, dot = list(name[start:]), -1
+            for part in parts[:-1]:
+                dot += 1 + part
+                signs[dot] = "."
+            first = min(first, names.get("".join(signs), first))
+    return first
 
 
 def compile_patterns(patterns: Mapping[str, Any], where: str) -> Patterns:
     """The patterns as PEFT reads them, in their order.
 
     Raises FileError if one is no regular expression, or one that could take
-    very long: too many repetitions, or a repeated group of several.
+    very long: too many repetitions, or a repeated group of several; or if they are too many.
     """
     compiled = Patterns(where=where)
     for place, (key, value) in enumerate(patterns.items()):
         compiled.values.append(value)
+        if _NAME.fullmatch(key):
+            alike = compiled.plain.setdefault(len(key), {})
+            parts = tuple(map(len, key.split(".")))
+            if parts in alike or len(alike) < _MOST_PARTED:
+                alike.setdefault(parts, {}).setdefault(key, place)
+                continue
         name = re.sub(r"\\(.)", r"\1", key[1:])
         if exactly(name) == key:
             compiled.exact.setdefault(name, place)
             continue
+        if len(compiled.costs) == _MOST_COMPILED:
+            raise FileError(
+                f"{where}: more than {_MOST_COMPILED} patterns are regular expressions, such as "
+                f"{shown(key)}"
+            )
         compiled.costs.append(_check(key, where))
         try:
             compiled.others.append((place, re.compile(rf"(.*\.)?({key})$")))

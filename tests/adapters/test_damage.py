@@ -57,7 +57,12 @@ FILES = {
     "many axes": (entry(shape=[1] * 99), "whole numbers"),
     "offsets that say less": (entry(data_offsets=[0, 20]), "must have 24 bytes, got 20"),
     "offsets that go back": (entry(data_offsets=[24, 0]), "must have 24 bytes, got -24"),
-    "offsets that overlap": (entry(data_offsets=[8, 32]), "starts at byte 8, 0 was expected"),
+    "offsets with a gap": (entry(data_offsets=[8, 32]), "starts at byte 8, 0 was expected"),
+    "offsets that overlap": (
+        file_bytes(GOOD, None, **{"x.lora_up.weight": {
+            "dtype": "F32", "shape": [4, 2], "data_offsets": [8, 40]}}),
+        "x.lora_up.weight starts at byte 8, 24 was expected",
+    ),
     "three offsets": (entry(data_offsets=[0, 24, 24]), "two data_offsets"),
     "content cut": (file_bytes(GOOD)[:-1], "must hold 56 bytes of tensors, got 55"),
     "content beyond": (file_bytes(GOOD) + b"x", "must hold 56 bytes of tensors, got 57"),

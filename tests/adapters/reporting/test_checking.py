@@ -296,11 +296,10 @@ def test_mixed_ranks_without_alpha(tmp_path):
 
 def test_some_modules_without_alpha(tmp_path):
     """ComfyUI and sd-scripts take the rank for it; Diffusers the most frequent alpha."""
-    made = {"lora_unet_a": PAIR, "lora_unet_b": PAIR, "lora_unet_c": PAIR}
-    alphas = {"lora_unet_a": 2, "lora_unet_b": 2, "lora_unet_c": None}
-    adapter = single(tmp_path / "a.safetensors", made, alphas)
-    assert [each.applied for each in adapters.applied(adapter, "comfyui")] == [0.5, 0.5, 1]
-    assert [each.applied for each in adapters.applied(adapter, "diffusers")] == [0.5, 0.5, 0.5]
+    alphas = {"lora_unet_a": 2, "lora_unet_b": 2, "lora_unet_c": None, "lora_unet_d": 8}
+    adapter = single(tmp_path / "a.safetensors", dict.fromkeys(alphas, PAIR), alphas)
+    assert [each.applied for each in adapters.applied(adapter, "comfyui")] == [0.5, 0.5, 1, 2]
+    assert [each.applied for each in adapters.applied(adapter, "diffusers")] == [0.5, 0.5, 0.5, 2]
 
 
 def test_differences_and_norms_have_no_scale(tmp_path):
