@@ -5,7 +5,7 @@ VENV := .venv
 PYODIDE ?= cdn
 BIN := $(VENV)/bin
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb notebooks/appendix/*.ipynb))
-# The plugin leaves out an import of seconds that no test needs.
+# The plugin leaves out an import that no test needs, and starts a silent kernel again.
 PYTEST := -m pytest -p tests.quickly
 NBVAL := $(PYTEST) --nbval --nbval-cell-timeout=120 -p no:cacheprovider -q -n 2 --dist=loadfile
 # A hundred processes start here. Each would compile every module anew where the shell has this.

@@ -23,7 +23,9 @@ import nox
 
 ROOT = Path(__file__).parent
 NOTEBOOKS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("notebooks/**/*.ipynb"))
-NBVAL = ("--nbval", "--nbval-cell-timeout=120", "-p", "no:cacheprovider", "-q")
+NBVAL = (
+    "-p", "tests.quickly", "--nbval", "--nbval-cell-timeout=120", "-p", "no:cacheprovider", "-q",
+)  # fmt: skip
 TWO_WORKERS = ("-n", "2", "--dist=loadfile")
 
 nox.options.default_venv_backend = "uv|venv"  # uv where `make` has fetched it
