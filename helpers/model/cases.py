@@ -139,7 +139,7 @@ def compared() -> list[tuple[int, float, float]]:
     switched = [
         (one.rank, one.scale, one.learning_rate) for each in _switched().values() for one in each
     ]
-    return list(dict.fromkeys([*CHANGES.values(), *switched, *BORNE]))
+    return [*CHANGES.values(), *switched, *BORNE]
 
 
 def most_borne() -> tuple[float, float, float]:

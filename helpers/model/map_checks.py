@@ -28,7 +28,7 @@ def _there(values: Array) -> Array:
 def around(ranks: Sequence[int | None] = TRAINED) -> Table:
     """At each other scale the rate that keeps most with the new facts, beside the chosen setting.
 
-    Rates of the map, of those that the worlds that report have run.
+    Of the rates of the map that every world that reports has run.
 
     Parameters
     ----------
@@ -47,18 +47,18 @@ def around(ranks: Sequence[int | None] = TRAINED) -> Table:
 def _around(rank: int | None) -> list[tuple[str, ...]]:
     points, chosen = tried(rank), best(rank)
     kept = points.known[:, points.settings.index(chosen)]
-    most: dict[float, tuple[float, Array, Array]] = {}
-    for (scale, rate), facts, known in zip(points.settings, points.facts.T, points.known.T):
-        enough = scale != chosen[0] and np.nanmean(facts) >= MATCHED
-        better = scale not in most or np.nanmean(known) > np.nanmean(most[scale][2])
-        if (scale, rate) == chosen or (enough and better):
-            most[scale] = rate, facts, known
     rows = []
-    for scale, (rate, facts, known) in most.items():
-        what, apart = "chosen" if scale == chosen[0] else "", _there(known - kept)
+    for scale in sorted({each for each, _ in points.settings}):
+        here = points.where(lambda s, _, at=scale: s == at)
+        found = chosen if scale == chosen[0] else choose(here)
+        if found is None:
+            continue
+        place = here.settings.index(found)
+        facts, known = here.facts[:, place], here.known[:, place]
+        what, apart = "chosen" if found == chosen else "", known - kept
         against = "" if what else f"{apart.min():+.2f} to {apart.max():+.2f}"
-        rows.append((named(rank), what, f"{scale:g}", f"{rate:g}", share(_there(facts)),
-                     share(_there(known)), against))  # fmt: skip
+        rows.append((named(rank), what, *(f"{each:g}" for each in found), share(facts),
+                     share(known), against))  # fmt: skip
     return sorted(rows, key=lambda row: row[1] == "")
 
 
